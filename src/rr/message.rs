@@ -36,11 +36,10 @@ impl Rcode {
     pub fn code(self) -> u16 {
         self as u16
     }
-}
 
-impl std::fmt::Display for Rcode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+    /// The mnemonic.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Rcode::NoError => "NOERROR",
             Rcode::FormErr => "FORMERR",
             Rcode::ServFail => "SERVFAIL",
@@ -53,7 +52,13 @@ impl std::fmt::Display for Rcode {
             Rcode::NotAuth => "NOTAUTH",
             Rcode::NotZone => "NOTZONE",
             Rcode::BadVers => "BADVERS",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for Rcode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -1,0 +1,195 @@
+//! Keeping hold of the store: is the database on the path still the one that we write to?
+//!
+//! A database file that was deleted goes on working for whoever has it open, so that every commit
+//! would seem to succeed and be lost. It is therefore looked at before each group.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::store::{Settings, Store, StoreError};
+use crate::zone::Published;
+
+/// The store, or why there is none.
+pub(super) struct Custody {
+    settings: Settings,
+    store: Option<Store>,
+    /// Of the database and of its write-ahead log, as we last had them open.
+    file: Option<FileId>,
+    log: Option<FileId>,
+    /// `data_version` when rows and images were last known to agree; `None`: compare them.
+    pub(super) agreed: Option<i64>,
+    /// A file that turned out not to be ours, and why; looked at again when it changes.
+    stranger: Option<(Stamp, Loss)>,
+}
+
+/// The store is not to be had.
+#[derive(Debug, Clone)]
+pub(super) struct Loss {
+    pub reason: String,
+    pub mend: String,
+}
+
+pub(super) enum Watched {
+    /// Nobody but us has committed anything.
+    Same,
+    /// Somebody else has, or the store was opened anew.
+    Changed,
+}
+
+type FileId = (u64, u64);
+type Stamp = (FileId, u64, i64, i64);
+
+fn id(path: &Path) -> Option<FileId> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some(((meta.dev(), meta.ino()), meta.size(), meta.mtime(), meta.mtime_nsec()))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl Custody {
+    pub(super) fn new(settings: Settings, store: Store) -> Custody {
+        let mut custody = Custody {
+            settings,
+            store: None,
+            file: None,
+            log: None,
+            agreed: None,
+            stranger: None,
+        };
+        custody.take(store);
+        custody
+    }
+
+    fn take(&mut self, store: Store) {
+        self.file = id(&self.settings.path);
+        self.log = id(&beside(&self.settings.path, "-wal"));
+        self.store = Some(store);
+        self.agreed = None;
+        self.stranger = None;
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.settings.path
+    }
+
+    pub(super) fn store(&mut self) -> Option<&mut Store> {
+        self.store.as_mut()
+    }
+
+    /// After a failure: what this connection believes is not to be trusted.
+    pub(super) fn distrust(&mut self) {
+        self.store = None;
+        self.agreed = None;
+    }
+
+    /// Looks whether the store is there and whether others have changed it.
+    pub(super) fn watch(&mut self, published: &Published) -> Result<Watched, Loss> {
+        if let Some(store) = &self.store {
+            match store.check_identity().and_then(|()| store.data_version()) {
+                Ok(version) if self.agreed == Some(version) => return Ok(Watched::Same),
+                Ok(_) => return Ok(Watched::Changed),
+                Err(error) => {
+                    tracing::error!(store = %self.settings.path.display(), "store: {error}");
+                    self.distrust();
+                }
+            }
+        }
+        self.reopen(published).map(|()| Watched::Changed)
+    }
+
+    fn reopen(&mut self, published: &Published) -> Result<(), Loss> {
+        let path = self.settings.path.clone();
+        let Some(now) = stamp(&path) else {
+            return Err(self.loss(&path, "is gone"));
+        };
+        if now.1 == 0 {
+            return Err(self.loss(&path, "is empty"));
+        }
+        if let Some((seen, loss)) = &self.stranger
+            && *seen == now
+        {
+            return Err(loss.clone());
+        }
+        let ours = self.file == Some(now.0);
+        if !ours {
+            self.set_log_aside(&path);
+        }
+        let outcome = Store::open_existing(&self.settings)
+            .map_err(|error| error.to_string())
+            .and_then(|store| match ours || published.zones().next().is_none() {
+                true => Ok(store),
+                false => same_zones(&store, published).map(|()| store),
+            });
+        match outcome {
+            Ok(store) => {
+                tracing::info!(store = %path.display(), "store: opened again");
+                self.take(store);
+                Ok(())
+            }
+            Err(why) => {
+                let loss = self.loss(&path, &format!("is not fit: {why}"));
+                self.stranger = stamp(&path).map(|stamp| (stamp, loss.clone()));
+                Err(loss)
+            }
+        }
+    }
+
+    /// A log that belongs to another file would be played into the one on the path.
+    fn set_log_aside(&self, path: &Path) {
+        for suffix in ["-wal", "-shm"] {
+            let log = beside(path, suffix);
+            let is_ours = suffix == "-shm" || id(&log) == self.log;
+            if self.log.is_none() || !is_ours || !log.exists() {
+                continue;
+            }
+            let now = jiff::Timestamp::now().as_millisecond();
+            let aside = beside(path, &format!("{suffix}.aside-{now}"));
+            match std::fs::rename(&log, &aside) {
+                Ok(()) => tracing::warn!(
+                    from = %log.display(), to = %aside.display(),
+                    "store: set aside the log of the database that was replaced"
+                ),
+                Err(error) => tracing::error!(file = %log.display(), "store: {error}"),
+            }
+        }
+    }
+
+    fn loss(&self, path: &Path, what: &str) -> Loss {
+        Loss {
+            reason: format!("the database {} {what}", path.display()),
+            mend: format!(
+                "put the database back at {}; serving goes on from memory until then, updates are \
+                 refused, and `lastgood zone export NAME` prints what is served",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Whether a database that appeared in place of ours holds exactly what is served.
+fn same_zones(store: &Store, published: &Published) -> Result<(), String> {
+    let rows = store.zones().map_err(|error: StoreError| error.to_string())?;
+    for served in published.zones() {
+        let Some(zone) = served.zone() else { continue };
+        let origin = zone.image.origin();
+        let row = rows
+            .iter()
+            .find(|row| row.origin == *origin)
+            .ok_or_else(|| format!("it does not know the zone {origin}"))?;
+        if row.revision != zone.revision || row.digest != zone.image.digest() {
+            return Err(format!(
+                "it has revision {} of {origin}, and revision {} is served",
+                row.revision, zone.revision
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! What the guard is told of protected names: their members before and after, by our own look-up.
+
+use super::Policy;
+use crate::answer::{self, WalkEnd};
+use crate::guard::{Count, Counted, Protection};
+use crate::rr::{Name, Rtype};
+use crate::zone::Published;
+
+/// Every protected name whose look-up goes through `changed`, in this zone or another, counted
+/// before and after.
+pub(super) fn counted(
+    policy: &Policy,
+    before: &Published,
+    after: &Published,
+    changed: &Name,
+) -> Vec<Counted> {
+    let apex = Protection {
+        zone: changed.clone(),
+        name: changed.clone(),
+        types: vec![Rtype::NS],
+        min_members: 2,
+        external: Vec::new(),
+        declared: false,
+    };
+    policy
+        .zones
+        .values()
+        .flat_map(|zone| &zone.protections)
+        .chain([&apex])
+        .flat_map(|protection| protection.types.iter().map(move |&rtype| (protection, rtype)))
+        .filter_map(|(protection, rtype)| count(protection, rtype, before, after, changed))
+        .collect()
+}
+
+fn count(
+    protection: &Protection,
+    rtype: Rtype,
+    before: &Published,
+    after: &Published,
+    changed: &Name,
+) -> Option<Counted> {
+    let was = answer::members(before, &protection.name, rtype);
+    // What a look-up gives depends on nothing but the zones it went through.
+    if !was.zones.contains(changed) && protection.zone != *changed {
+        return None;
+    }
+    let is = answer::members(after, &protection.name, rtype);
+    let minimum = match protection.declared {
+        true => protection.min_members,
+        // Nobody asked for it: it keeps a zone from losing what it has, and asks no more of it.
+        false => protection.min_members.min(was.rdatas.len().max(1)),
+    };
+    Some(Counted {
+        protection_name: protection.name.clone(),
+        rtype,
+        minimum,
+        external: protection.external.clone(),
+        before: plain(was),
+        after: plain(is),
+    })
+}
+
+fn plain(members: answer::Members) -> Count {
+    let (end, via_outside) = match members.end {
+        WalkEnd::Data => ("data", None),
+        WalkEnd::NoData => ("no data", None),
+        WalkEnd::NxDomain => ("a name that does not exist", None),
+        WalkEnd::Referral => ("a delegation", None),
+        WalkEnd::Loop => ("a loop", None),
+        WalkEnd::Outside(target) => ("a name outside our zones", Some(target)),
+        WalkEnd::Unavailable => ("a zone that cannot be served", None),
+    };
+    Count {
+        members: members.rdatas.len(),
+        via_outside,
+        end: end.to_owned(),
+        walk: members.walk,
+    }
+}

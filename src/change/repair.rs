@@ -1,0 +1,82 @@
+//! What to tell the operator of a zone that holds: the lines to type, where they are few.
+
+use crate::rr::{Name, Record};
+use crate::zone::Diff;
+
+/// More lines than this nobody types.
+const STATEMENTS_MAX: usize = 12;
+
+/// SQL that brings the rows of a zone back to what is served: `diff` leads from the image served to
+/// the rows, `bad` are the rows that could not be read.
+pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff) -> String {
+    let gone: Vec<Record> = diff.removed().collect();
+    let come: Vec<Record> = diff.added().collect();
+    let count = bad.len() + gone.len() + come.len();
+    if count > STATEMENTS_MAX {
+        return format!(
+            "{} rows are missing, {} are new and {} cannot be read; `lastgood zone export {zone}` \
+             prints what is served, and `lastgood zone import {zone} FILE --replace` puts it back",
+            gone.len(),
+            come.len(),
+            bad.len(),
+        );
+    }
+    let mut statements: Vec<String> =
+        bad.iter().map(|id| format!("DELETE FROM record WHERE id = {id};")).collect();
+    statements.extend(come.iter().map(|record| {
+        format!(
+            "DELETE FROM record WHERE zone = {} AND owner = {} AND type = {} AND rdata = {};",
+            quoted(&zone.to_string()),
+            quoted(&record.owner.to_string()),
+            quoted(&record.rtype.to_string()),
+            quoted(&record.rdata_text()),
+        )
+    }));
+    statements.extend(gone.iter().map(|record| {
+        format!(
+            "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES ({}, {}, {}, {}, {});",
+            quoted(&zone.to_string()),
+            quoted(&record.owner.to_string()),
+            record.ttl,
+            quoted(&record.rtype.to_string()),
+            quoted(&record.rdata_text()),
+        )
+    }));
+    format!("sqlite3 {} <<'SQL'\n{}\nSQL", path.display(), statements.join("\n"))
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rr::{RrSet, Rtype};
+    use crate::zone::RrsetChange;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_lines_put_back_what_went_and_take_away_what_came() {
+        let set = |last: u8| RrSet::new(Rtype::A, 60, [[192, 0, 2, last]]).map(Arc::new);
+        let diff = Diff {
+            changes: vec![RrsetChange {
+                owner: "it's.example.".parse().unwrap(),
+                rtype: Rtype::A,
+                before: set(1),
+                after: set(2),
+            }],
+        };
+        let zone = "example.".parse().unwrap();
+        let text = sql("x.db".as_ref(), &zone, &[7], &diff);
+        assert_eq!(
+            text,
+            "sqlite3 x.db <<'SQL'\n\
+             DELETE FROM record WHERE id = 7;\n\
+             DELETE FROM record WHERE zone = 'example.' AND owner = 'it''s.example.' AND type = 'A' AND rdata = '192.0.2.2';\n\
+             INSERT INTO record (zone, owner, ttl, type, rdata) VALUES ('example.', 'it''s.example.', 60, 'A', '192.0.2.1');\n\
+             SQL"
+        );
+        assert!(sql("x.db".as_ref(), &zone, &[1; 20], &diff).contains("zone import"));
+    }
+}

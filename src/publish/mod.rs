@@ -1,0 +1,117 @@
+//! What is served: the one place where an image replaces another.
+//!
+//! A zone leaves what is published only by a newer image of it or by its explicit removal. Data
+//! that are not fit to be served never arrive here: their zone holds, which means that its last
+//! image stays and says so.
+//! Not here: who decides what is fit (`check`, `guard`, by way of `change`).
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::rr::Name;
+use crate::zone::{Hold, Published, Served, ServedZone, Writer, ZoneImage};
+
+/// Holds the handle that replaces what queries read.
+pub struct Publisher {
+    writer: Writer,
+    retired: Sender<Arc<Published>>,
+}
+
+impl Publisher {
+    pub fn new(writer: Writer) -> Publisher {
+        let (retired, incoming) = mpsc::channel();
+        // The thread ends by itself when the publisher and with it the sender is gone.
+        thread::Builder::new()
+            .name("reaper".into())
+            .spawn(move || reap(&incoming))
+            .expect("a thread can be started");
+        Publisher { writer, retired }
+    }
+
+    pub fn current(&self) -> Arc<Published> {
+        self.writer.current()
+    }
+
+    /// Makes `next` what every query from now on is answered from.
+    pub fn publish(&mut self, next: Published) {
+        let old = self.writer.replace(next);
+        // Without a reaper the old image is freed here, which costs the writer time and no query.
+        let _ = self.retired.send(old);
+    }
+}
+
+/// Keeps what was published until no query reads it any more, so that none has to free it.
+fn reap(incoming: &Receiver<Arc<Published>>) {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let mut waiting: Vec<Arc<Published>> = Vec::new();
+    loop {
+        let next = match waiting.is_empty() {
+            true => incoming.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            false => incoming.recv_timeout(PAUSE),
+        };
+        match next {
+            Ok(old) => waiting.push(old),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        waiting.retain(|old| Arc::strong_count(old) > 1);
+    }
+}
+
+/// `published` with a fit image of a zone, which ends any hold.
+pub fn live(published: &Published, image: ZoneImage, revision: u64) -> Published {
+    published.with(Served::Zone(ServedZone { image: Arc::new(image), revision, hold: None }))
+}
+
+/// `published` with a zone held: its image stays, and a hold that already was keeps its age. A zone
+/// without any image is unavailable.
+pub fn held(published: &Published, origin: &Name, reason: &str) -> Published {
+    let served = published.zone(origin).and_then(|served| served.zone());
+    published.with(match served {
+        Some(zone) => {
+            let since = zone.hold.as_ref().map_or_else(Instant::now, |hold| hold.since);
+            Served::Zone(ServedZone {
+                hold: Some(Hold { since, reason: reason.to_owned() }),
+                ..zone.clone()
+            })
+        }
+        None => Served::Unavailable { origin: origin.clone(), reason: reason.to_owned() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::pointer;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_held_zone_keeps_its_image_and_the_age_of_its_hold() {
+        let (writer, reader) = pointer();
+        let mut publisher = Publisher::new(writer);
+        let image = ZoneImage::empty(name("example."));
+        publisher.publish(live(&publisher.current(), image, 7));
+        publisher.publish(held(&publisher.current(), &name("example."), "rows gone"));
+        let since = |reader: &crate::zone::Reader| {
+            let published = reader.load();
+            let zone = published.zone(&name("example.")).unwrap().zone().unwrap().clone();
+            assert_eq!(zone.revision, 7);
+            zone.hold.unwrap().since
+        };
+        let first = since(&reader);
+        publisher.publish(held(&publisher.current(), &name("example."), "still gone"));
+        assert_eq!(since(&reader), first);
+    }
+
+    #[test]
+    fn a_zone_without_an_image_is_unavailable_and_not_absent() {
+        let published = held(&Published::default(), &name("example."), "no data");
+        let served = published.find(b"\x01a\x07example\0").unwrap();
+        assert!(matches!(**served, Served::Unavailable { .. }));
+    }
+}
