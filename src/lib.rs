@@ -3,4 +3,5 @@
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
 pub mod rr;
+pub mod update;
 pub mod zone;
