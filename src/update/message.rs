@@ -210,28 +210,28 @@ impl Cursor<'_> {
 mod tests {
     use super::*;
     use crate::rr::message::{CLASS_ANY, CLASS_CH};
-    use crate::update::testing::{ADDITIONAL, Draft, PREREQUISITE, UPDATE, name};
+    use crate::update::testing::{ADDITIONAL, PREREQUISITE, Request, UPDATE, name};
 
     fn rcode(octets: &[u8]) -> Result<(), Rcode> {
         parse(octets).map(drop).map_err(|failure| failure.rcode)
     }
 
     fn patched(at: usize, octet: u8) -> Vec<u8> {
-        let mut octets = Draft::new().octets;
+        let mut octets = Request::new().octets;
         octets[at] = octet;
         octets
     }
 
     #[test]
     fn a_zone_section_that_is_not_one_soa_question_is_formerr() {
-        assert_eq!(rcode(&Draft::new().octets), Ok(()));
+        assert_eq!(rcode(&Request::new().octets), Ok(()));
         for (what, octets) in [
             ("no zone", patched(5, 0)),
             ("two zones", patched(5, 2)),
-            ("type A", Draft::of_zone(Rtype::A, CLASS_IN).octets),
-            ("type ANY", Draft::of_zone(Rtype::ANY, CLASS_IN).octets),
-            ("class CH", Draft::of_zone(Rtype::SOA, CLASS_CH).octets),
-            ("class ANY", Draft::of_zone(Rtype::SOA, CLASS_ANY).octets),
+            ("type A", Request::of_zone(Rtype::A, CLASS_IN).octets),
+            ("type ANY", Request::of_zone(Rtype::ANY, CLASS_IN).octets),
+            ("class CH", Request::of_zone(Rtype::SOA, CLASS_CH).octets),
+            ("class ANY", Request::of_zone(Rtype::SOA, CLASS_ANY).octets),
         ] {
             assert_eq!(rcode(&octets), Err(Rcode::FormErr), "{what}");
         }
@@ -239,10 +239,14 @@ mod tests {
 
     #[test]
     fn messages_that_are_no_update_or_end_early_or_late_are_formerr() {
-        let whole =
-            Draft::new()
-                .add("www 60 A 192.0.2.1")
-                .raw(ADDITIONAL, &[0], Rtype::OPT, 1232, 0, &[]);
+        let whole = Request::new().add("www 60 A 192.0.2.1").raw(
+            ADDITIONAL,
+            &[0],
+            Rtype::OPT,
+            1232,
+            0,
+            &[],
+        );
         assert_eq!(rcode(&whole.octets), Ok(()));
         for end in 0..whole.octets.len() {
             assert_eq!(rcode(&whole.octets[..end]), Err(Rcode::FormErr), "{end}");
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_the_additional_section_is_skipped() {
-        let message = Draft::new()
+        let message = Request::new()
             .add("www 60 A 192.0.2.1")
             .raw(
                 ADDITIONAL,
@@ -278,7 +282,7 @@ mod tests {
 
     #[test]
     fn compressed_names_are_read_in_owners_and_data() {
-        let message = Draft::new()
+        let message = Request::new()
             .raw(
                 UPDATE,
                 b"\x03Www\xC0\x0C",

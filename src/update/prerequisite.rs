@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::rr::message::CLASS_CH;
     use crate::update::parse;
-    use crate::update::testing::{Draft, PREREQUISITE, image};
+    use crate::update::testing::{PREREQUISITE, Request, image};
 
     fn zone() -> ZoneImage {
         image(
@@ -145,17 +145,17 @@ mod tests {
         )
     }
 
-    fn check(draft: Draft) -> Result<(), Rcode> {
-        let message = parse(&draft.octets).unwrap();
+    fn check(request: Request) -> Result<(), Rcode> {
+        let message = parse(&request.octets).unwrap();
         check_prerequisites(&message, &zone()).map_err(|failure| failure.rcode)
     }
 
     fn bare(class: u16, owner: &str, rtype: Rtype) -> Result<(), Rcode> {
-        check(Draft::new().bare(PREREQUISITE, class, owner, rtype))
+        check(Request::new().bare(PREREQUISITE, class, owner, rtype))
     }
 
     fn exact(text: &str) -> Result<(), Rcode> {
-        check(Draft::new().record(PREREQUISITE, CLASS_IN, text))
+        check(Request::new().record(PREREQUISITE, CLASS_IN, text))
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
     fn malformed_prerequisites_are_formerr() {
         let www = b"\x03www\xC0\x0C";
         let one = |rtype, class, ttl, rdata: &[u8]| {
-            check(Draft::new().raw(PREREQUISITE, www, rtype, class, ttl, rdata))
+            check(Request::new().raw(PREREQUISITE, www, rtype, class, ttl, rdata))
         };
         for (what, got) in [
             ("TTL, ANY", one(Rtype::A, CLASS_ANY, 1, &[])),
@@ -257,19 +257,19 @@ mod tests {
 
     #[test]
     fn the_first_thing_wrong_decides_and_values_are_compared_last() {
-        let draft = Draft::new()
+        let request = Request::new()
             .record(PREREQUISITE, CLASS_IN, "www 0 A 192.0.2.77")
             .bare(PREREQUISITE, CLASS_NONE, "www.example.com.", Rtype::ANY)
             .bare(PREREQUISITE, CLASS_ANY, "none.example.com.", Rtype::ANY);
-        assert_eq!(check(draft), Err(Rcode::YxDomain));
-        let draft = Draft::new()
+        assert_eq!(check(request), Err(Rcode::YxDomain));
+        let request = Request::new()
             .bare(PREREQUISITE, CLASS_ANY, "none.example.com.", Rtype::ANY)
             .bare(PREREQUISITE, CLASS_ANY, "example.org.", Rtype::A);
-        assert_eq!(check(draft), Err(Rcode::NxDomain));
+        assert_eq!(check(request), Err(Rcode::NxDomain));
         // Updates are not looked at before the prerequisites hold.
-        let draft = Draft::new()
+        let request = Request::new()
             .bare(PREREQUISITE, CLASS_ANY, "none.example.com.", Rtype::A)
             .delete_rrset("example.org.", Rtype::AXFR);
-        assert_eq!(check(draft), Err(Rcode::NxRrset));
+        assert_eq!(check(request), Err(Rcode::NxRrset));
     }
 }

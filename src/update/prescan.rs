@@ -62,10 +62,10 @@ mod tests {
     use super::*;
     use crate::rr::message::{CLASS_CH, Rcode};
     use crate::update::parse;
-    use crate::update::testing::{Draft, ORIGIN, UPDATE, name};
+    use crate::update::testing::{ORIGIN, Request, UPDATE, name};
 
-    fn scan(draft: Draft) -> Result<Vec<String>, Rcode> {
-        let message = parse(&draft.octets).unwrap();
+    fn scan(request: Request) -> Result<Vec<String>, Rcode> {
+        let message = parse(&request.octets).unwrap();
         prescan(&message, &name(ORIGIN))
             .map(|operations| operations.iter().map(Operation::to_string).collect())
             .map_err(|failure| failure.rcode)
@@ -73,14 +73,14 @@ mod tests {
 
     #[test]
     fn the_four_forms_become_operations_in_order() {
-        let draft = Draft::new()
+        let request = Request::new()
             .add("www 60 A 192.0.2.1")
             .delete("www 0 A 192.0.2.2")
             .delete_rrset("www.example.com.", Rtype::AAAA)
             .delete_name("old.example.com.")
             .add("x 7 TYPE65280 \\# 0");
         assert_eq!(
-            scan(draft).unwrap(),
+            scan(request).unwrap(),
             [
                 "add www.example.com. 60 A 192.0.2.1",
                 "delete www.example.com. A 192.0.2.2",
@@ -132,18 +132,18 @@ mod tests {
             rows.push((Rcode::FormErr, www, rtype, CLASS_NONE, 0, &[]));
         }
         for (rcode, owner, rtype, class, ttl, rdata) in rows {
-            let draft = Draft::new()
+            let request = Request::new()
                 .add("www 60 A 192.0.2.1")
                 .raw(UPDATE, owner, rtype, class, ttl, rdata);
-            assert_eq!(scan(draft), Err(rcode), "{rtype} class {class} {rdata:?}");
+            assert_eq!(scan(request), Err(rcode), "{rtype} class {class} {rdata:?}");
         }
     }
 
     #[test]
     fn a_ttl_beyond_31_bits_counts_as_zero() {
         let add = |ttl| {
-            let draft = Draft::new();
-            scan(draft.raw(
+            let request = Request::new();
+            scan(request.raw(
                 UPDATE,
                 &[0xC0, 12],
                 Rtype::A,

@@ -54,7 +54,7 @@ pub fn lines(image: &ZoneImage) -> Vec<String> {
 
 /// A message of opcode UPDATE for example.com., in which anything may be wrong.
 #[derive(Clone)]
-pub struct Draft {
+pub struct Request {
     pub octets: Vec<u8>,
 }
 
@@ -62,17 +62,17 @@ pub const PREREQUISITE: usize = 6;
 pub const UPDATE: usize = 8;
 pub const ADDITIONAL: usize = 10;
 
-impl Draft {
-    pub fn new() -> Draft {
-        Draft::of_zone(Rtype::SOA, CLASS_IN)
+impl Request {
+    pub fn new() -> Request {
+        Request::of_zone(Rtype::SOA, CLASS_IN)
     }
 
-    pub fn of_zone(rtype: Rtype, class: u16) -> Draft {
+    pub fn of_zone(rtype: Rtype, class: u16) -> Request {
         let mut octets = vec![0x12, 0x34, OPCODE_UPDATE << 3, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         octets.extend_from_slice(name(ORIGIN).as_wire());
         octets.extend_from_slice(&rtype.0.to_be_bytes());
         octets.extend_from_slice(&class.to_be_bytes());
-        Draft { octets }
+        Request { octets }
     }
 
     /// Appends a record to a section; sections must be filled in their order.
@@ -84,7 +84,7 @@ impl Draft {
         class: u16,
         ttl: u32,
         rdata: &[u8],
-    ) -> Draft {
+    ) -> Request {
         let octets = &mut self.octets;
         octets.extend_from_slice(owner);
         octets.extend_from_slice(&rtype.0.to_be_bytes());
@@ -98,31 +98,31 @@ impl Draft {
     }
 
     /// A record given in zone text; its TTL and data count as the class allows.
-    pub fn record(self, section: usize, class: u16, text: &str) -> Draft {
-        records(text).into_iter().fold(self, |draft, r| {
-            draft.raw(section, r.owner.as_wire(), r.rtype, class, r.ttl, &r.rdata)
+    pub fn record(self, section: usize, class: u16, text: &str) -> Request {
+        records(text).into_iter().fold(self, |request, r| {
+            request.raw(section, r.owner.as_wire(), r.rtype, class, r.ttl, &r.rdata)
         })
     }
 
     /// Without data and TTL: of a name and a type.
-    pub fn bare(self, section: usize, class: u16, owner: &str, rtype: Rtype) -> Draft {
+    pub fn bare(self, section: usize, class: u16, owner: &str, rtype: Rtype) -> Request {
         self.raw(section, name(owner).as_wire(), rtype, class, 0, &[])
     }
 
-    pub fn add(self, text: &str) -> Draft {
+    pub fn add(self, text: &str) -> Request {
         self.record(UPDATE, CLASS_IN, text)
     }
 
     /// The TTL must be 0 in the text.
-    pub fn delete(self, text: &str) -> Draft {
+    pub fn delete(self, text: &str) -> Request {
         self.record(UPDATE, CLASS_NONE, text)
     }
 
-    pub fn delete_rrset(self, owner: &str, rtype: Rtype) -> Draft {
+    pub fn delete_rrset(self, owner: &str, rtype: Rtype) -> Request {
         self.bare(UPDATE, CLASS_ANY, owner, rtype)
     }
 
-    pub fn delete_name(self, owner: &str) -> Draft {
+    pub fn delete_name(self, owner: &str) -> Request {
         self.delete_rrset(owner, Rtype::ANY)
     }
 }

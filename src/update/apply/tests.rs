@@ -3,14 +3,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::rr::message::{CLASS_IN, Rcode};
 use crate::rr::{Name, Record, Rtype, Soa, rdata};
-use crate::update::testing::{Draft, ORIGIN, PREREQUISITE, image, lines, name, records};
+use crate::update::testing::{ORIGIN, PREREQUISITE, Request, image, lines, name, records};
 use crate::update::{Failure, check_prerequisites, parse, prescan};
 
 const APEX: &str = "@ 60 SOA ns1 h 10 2 3 4 5\n@ 60 NS ns1";
 
 /// The whole of §3.2 - §3.4 on one message.
-fn update(image: &ZoneImage, draft: Draft) -> Result<Applied, Failure> {
-    let message = parse(&draft.octets)?;
+fn update(image: &ZoneImage, request: Request) -> Result<Applied, Failure> {
+    let message = parse(&request.octets)?;
     check_prerequisites(&message, image)?;
     let operations = prescan(&message, image.origin())?;
     Ok(apply(image, &operations))
@@ -19,7 +19,7 @@ fn update(image: &ZoneImage, draft: Draft) -> Result<Applied, Failure> {
 struct Case {
     what: &'static str,
     before: &'static str,
-    draft: Draft,
+    request: Request,
     after: &'static str,
     ignored: &'static [&'static str],
 }
@@ -27,7 +27,7 @@ struct Case {
 fn judge(cases: impl IntoIterator<Item = Case>) {
     for case in cases {
         let before = image(&format!("{APEX}\n{}", case.before));
-        let applied = update(&before, case.draft).unwrap();
+        let applied = update(&before, case.request).unwrap();
         let after = image(&format!("{APEX}\n{}", case.after));
         assert_eq!(lines(&applied.after), lines(&after), "{}", case.what);
         assert_eq!(applied.diff, Diff::between(&before, &applied.after));
@@ -36,11 +36,11 @@ fn judge(cases: impl IntoIterator<Item = Case>) {
     }
 }
 
-fn case(what: &'static str, before: &'static str, draft: Draft, after: &'static str) -> Case {
+fn case(what: &'static str, before: &'static str, request: Request, after: &'static str) -> Case {
     Case {
         what,
         before,
-        draft,
+        request,
         after,
         ignored: &[],
     }
@@ -53,7 +53,7 @@ fn ignoring(mut case: Case, ignored: &'static [&'static str]) -> Case {
 
 #[test]
 fn adding_and_deleting_changes_what_it_names() {
-    let new = Draft::new;
+    let new = Request::new;
     judge([
         case(
             "a new name",
@@ -136,7 +136,7 @@ fn adding_and_deleting_changes_what_it_names() {
 
 #[test]
 fn an_alias_and_other_data_do_not_give_way_to_each_other() {
-    let new = Draft::new;
+    let new = Request::new;
     judge([
         ignoring(
             case(
@@ -188,7 +188,7 @@ fn an_alias_and_other_data_do_not_give_way_to_each_other() {
 
 #[test]
 fn the_apex_keeps_its_soa_and_ns() {
-    let new = Draft::new;
+    let new = Request::new;
     judge([
         ignoring(
             case(
@@ -227,8 +227,8 @@ fn the_apex_keeps_its_soa_and_ns() {
 #[test]
 fn the_last_name_server_stays_when_all_are_deleted_one_by_one() {
     let before = image(&format!("{APEX}\n@ 60 NS ns2"));
-    let draft = Draft::new().delete("@ 0 NS ns1\n@ 0 NS none\n@ 0 NS NS2");
-    let applied = update(&before, draft).unwrap();
+    let request = Request::new().delete("@ 0 NS ns1\n@ 0 NS none\n@ 0 NS NS2");
+    let applied = update(&before, request).unwrap();
     let after = image("@ 60 SOA ns1 h 10 2 3 4 5\n@ 60 NS ns2");
     assert_eq!(lines(&applied.after), lines(&after));
     assert_eq!(
@@ -248,8 +248,8 @@ fn a_soa_is_taken_only_when_its_serial_goes_forward() {
         (10 + (1 << 31), false),
         (u32::MAX, false),
     ] {
-        let draft = Draft::new().add(&format!("@ 30 SOA ns9 h {serial} 2 3 4 5"));
-        let applied = update(&before, draft).unwrap();
+        let request = Request::new().add(&format!("@ 30 SOA ns9 h {serial} 2 3 4 5"));
+        let applied = update(&before, request).unwrap();
         let soa = applied.after.soa().unwrap();
         let expected = if taken { (serial, "ns9") } else { (10, "ns1") };
         let mname = name(&format!("{}.{ORIGIN}", expected.1));
@@ -258,24 +258,24 @@ fn a_soa_is_taken_only_when_its_serial_goes_forward() {
         assert_eq!(applied.ignored.len(), usize::from(!taken), "{serial}");
         assert_eq!(applied.diff.is_empty(), !taken, "{serial}");
     }
-    let draft = Draft::new().add("@ 30 SOA ns1 h 12 2 3 4 5\n@ 30 SOA ns1 h 11 2 3 4 5");
-    let applied = update(&before, draft).unwrap();
+    let request = Request::new().add("@ 30 SOA ns1 h 12 2 3 4 5\n@ 30 SOA ns1 h 11 2 3 4 5");
+    let applied = update(&before, request).unwrap();
     assert_eq!(
         applied.ignored,
         ["example.com. SOA was not replaced: its serial 11 is not after 12"]
     );
-    let draft = Draft::new().add("www 30 SOA ns1 h 12 2 3 4 5");
-    let applied = update(&before, draft).unwrap();
+    let request = Request::new().add("www 30 SOA ns1 h 12 2 3 4 5");
+    let applied = update(&before, request).unwrap();
     assert!(applied.diff.is_empty() && applied.ignored.len() == 1);
 }
 
 #[test]
 fn a_name_in_use_keeps_its_spelling() {
     let before = image(&format!("{APEX}\nWww 60 A 192.0.2.1"));
-    let draft = Draft::new()
+    let request = Request::new()
         .delete_rrset("www.example.com.", Rtype::A)
         .add("wWW 60 A 192.0.2.2");
-    let after = update(&before, draft).unwrap().after;
+    let after = update(&before, request).unwrap().after;
     assert!(lines(&after).contains(&"Www.example.com. 60 A 192.0.2.2".to_owned()));
 }
 
@@ -293,14 +293,14 @@ fn nothing_outside_the_zone_is_touched() {
 fn the_largest_message_into_one_rrset_is_applied_in_no_time() {
     let before = image(APEX);
     let start = std::time::Instant::now();
-    let mut draft = Draft::new();
+    let mut request = Request::new();
     for n in 0..4000u16 {
         let [high, low] = n.to_be_bytes();
         let owner = &[0xC0, 12];
-        draft = draft.raw(8, owner, Rtype::A, CLASS_IN, 60, &[10, 0, high, low]);
+        request = request.raw(8, owner, Rtype::A, CLASS_IN, 60, &[10, 0, high, low]);
     }
-    assert!(draft.octets.len() > 64_000);
-    let applied = update(&before, draft).unwrap();
+    assert!(request.octets.len() > 64_000);
+    let applied = update(&before, request).unwrap();
     assert_eq!(applied.after.record_count(), 4002);
     // Quadratic work takes many times this, even unoptimised on a busy machine.
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
@@ -414,9 +414,9 @@ proptest! {
         cut in any::<prop::sample::Index>(),
     ) {
         let before = image(&format!("{APEX}\nwww 60 CNAME a\na 60 MX 5 b\nx 60 TXT y"));
-        let through = |octets: Vec<u8>| drop(update(&before, Draft { octets }));
+        let through = |octets: Vec<u8>| drop(update(&before, Request { octets }));
         through(noise.clone());
-        let whole = Draft::new()
+        let whole = Request::new()
             .record(PREREQUISITE, CLASS_IN, "www 0 CNAME a")
             .add("www 5 CNAME b\n@ 5 SOA ns1 h 11 2 3 4 5\na 5 MX 5 c\nx 5 SRV 1 2 3 t")
             .raw(8, &[0xC0, 12], Rtype::CNAME, CLASS_IN, 5, &[0xC0, 12])
@@ -429,7 +429,7 @@ proptest! {
         }
         through([&patched[..cut.index(patched.len())], &noise].concat());
         through(patched);
-        let mut headed = Draft::new().octets;
+        let mut headed = Request::new().octets;
         headed[9] = 1;
         through([headed, noise].concat());
     }
@@ -438,8 +438,8 @@ proptest! {
 #[test]
 fn a_message_is_applied_whole_or_not_at_all() {
     let before = image(APEX);
-    let draft = Draft::new()
+    let request = Request::new()
         .add("www 60 A 192.0.2.1")
         .delete_rrset("www.example.org.", Rtype::A);
-    assert_eq!(update(&before, draft).unwrap_err().rcode, Rcode::NotZone);
+    assert_eq!(update(&before, request).unwrap_err().rcode, Rcode::NotZone);
 }
