@@ -12,8 +12,13 @@ use crate::rr::{Key, Name, OrderKey, Record, RrSet, Rtype};
 pub struct Editor {
     image: ZoneImage,
     /// What stood where something was set, before the first setting.
-    touched: BTreeMap<(OrderKey, Rtype), (Name, Option<Arc<RrSet>>)>,
+    touched: BTreeMap<(OrderKey, Rtype), Former>,
 }
+
+/// An owner and the RRset that it had.
+type Former = (Name, Option<Arc<RrSet>>);
+/// An owner, a TTL, and the RDATA gathered for them.
+type Group = (Name, u32, Vec<Box<[u8]>>);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{owner} is outside the zone {origin}")]
@@ -36,7 +41,7 @@ impl ZoneImage {
         origin: Name,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<ZoneImage, OutsideZone> {
-        let mut groups: std::collections::HashMap<(Key, Rtype), (Name, u32, Vec<Box<[u8]>>)> =
+        let mut groups: std::collections::HashMap<(Key, Rtype), Group> =
             std::collections::HashMap::new();
         let mut order = Vec::new();
         for record in records {
