@@ -4,3 +4,4 @@
 
 pub mod rr;
 pub mod zone;
+pub mod zonefile;
