@@ -3,5 +3,6 @@
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
 pub mod rr;
+pub mod store;
 pub mod zone;
 pub mod zonefile;
