@@ -3,6 +3,8 @@
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
 pub mod rr;
+pub mod store;
 pub mod tsig;
 pub mod update;
 pub mod zone;
+pub mod zonefile;

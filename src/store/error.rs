@@ -1,0 +1,81 @@
+//! What can go wrong with the store, by what a caller can do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use crate::rr::{Name, Rtype};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{} is gone", .0.display())]
+    Gone(PathBuf),
+    #[error("{} was replaced by another file", .0.display())]
+    Replaced(PathBuf),
+    #[error("{} was truncated", .0.display())]
+    Truncated(PathBuf),
+    /// Opening it would delete the log, and with it the last commits of a database that is
+    /// somewhere else.
+    #[error("{} is the write-ahead log of a database that is gone; put them together again, or set it aside", .0.display())]
+    LogAlone(PathBuf),
+    #[error("another process is writing to the store")]
+    Busy,
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    #[error("the store is at schema {found}, newer than this program's {known}")]
+    SchemaTooNew { found: i64, known: i64 },
+    #[error("{} is a database of another program", .0.display())]
+    Foreign(PathBuf),
+    #[error("the store has no zone {0}")]
+    NoZone(Name),
+    /// Written, it could not be read back.
+    #[error("{owner} {rtype} cannot be stored: {reason}")]
+    Unstorable {
+        owner: Name,
+        rtype: Rtype,
+        reason: String,
+    },
+    #[error("{}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("no random numbers for a reference: {0}")]
+    Random(getrandom::Error),
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+}
+
+impl StoreError {
+    pub(super) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> StoreError {
+        let path = path.to_owned();
+        move |source| StoreError::Io { path, source }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        use rusqlite::Error::*;
+        match &error {
+            // Our statements are fixed: one that is not understood has found another schema.
+            SqlInputError { msg, .. } => return StoreError::Damaged(msg.clone()),
+            FromSqlConversionFailure(..)
+            | InvalidColumnType(..)
+            | IntegralValueOutOfRange(..)
+            | Utf8Error(..)
+            | QueryReturnedNoRows => return StoreError::Damaged(error.to_string()),
+            _ => {}
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Damaged(error.to_string())
+            }
+            // Another process changed the schema under us, or made it unreadable.
+            Some(ErrorCode::SchemaChanged | ErrorCode::Unknown) => {
+                StoreError::Damaged(error.to_string())
+            }
+            _ => StoreError::Sqlite(error),
+        }
+    }
+}

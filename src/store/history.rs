@@ -1,0 +1,60 @@
+//! Reading back what happened, on a connection of its own that cannot write.
+
+use rusqlite::Connection;
+
+use super::audit::{self, AuditRow, Chain};
+use super::revision::{self, RevisionRow};
+use super::{Settings, StoreError, open};
+use crate::rr::Name;
+
+#[derive(Debug)]
+pub struct History(Connection);
+
+impl History {
+    pub fn open(settings: &Settings) -> Result<History, StoreError> {
+        open::read_only(settings).map(History)
+    }
+
+    /// The row of a reference, however it was typed.
+    pub fn audit(&self, reference: &str) -> Result<Option<AuditRow>, StoreError> {
+        let reference = audit::normal_reference(reference);
+        Ok(audit::select(&self.0, "WHERE reference = ?", [reference])?.pop())
+    }
+
+    /// The newest rows, newest first.
+    pub fn list(&self, zone: Option<&Name>, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        match zone {
+            Some(zone) => audit::select(
+                &self.0,
+                "WHERE zone = ? ORDER BY id DESC LIMIT ?",
+                (zone.to_string(), limit),
+            ),
+            None => audit::select(&self.0, "ORDER BY id DESC LIMIT ?", [limit]),
+        }
+    }
+
+    /// The last refusal of each actor that had one.
+    pub fn last_refusals(&self) -> Result<Vec<AuditRow>, StoreError> {
+        audit::select(
+            &self.0,
+            "WHERE id IN (SELECT max(id) FROM audit WHERE outcome = 'refused' GROUP BY actor)
+             ORDER BY id",
+            [],
+        )
+    }
+
+    pub fn revision(&self, zone: &Name, number: u64) -> Result<Option<RevisionRow>, StoreError> {
+        match i64::try_from(number) {
+            Ok(number) => revision::read(&self.0, zone, number),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Computes the hash chain of the audit anew, from its first row.
+    pub fn verify_chain(&self) -> Result<Chain, StoreError> {
+        // Rows and noted head must be of one moment.
+        let read = self.0.unchecked_transaction()?;
+        audit::verify(&read)
+    }
+}

@@ -1,0 +1,114 @@
+//! The store: zones, their records, revisions and the audit in one SQLite file, which people may
+//! read and edit with `sqlite3`.
+//!
+//! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
+//! `identity` (is the file on the path still the one we opened?), `rows` (reading records, every
+//! one of them hostile), `transaction` (writing), `revision`, `audit` (references, the hash chain),
+//! `history` (reading back). No other room knows SQLite.
+//! Not here: whether a change is let in (`change` and `guard`), whether what was read is fit to be
+//! served (`check`).
+
+mod audit;
+mod error;
+mod history;
+mod identity;
+mod open;
+mod revision;
+mod rows;
+mod transaction;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use crate::rr::Name;
+use identity::Identity;
+
+pub use audit::{AuditRow, Chain, NewAudit};
+pub use error::StoreError;
+pub use history::History;
+pub use revision::{NewRevision, RevisionRow};
+pub use rows::{BadRow, FreezeRow, Loaded, ZoneRow};
+pub use transaction::Transaction;
+
+/// Seconds; RFC 2181 §8.
+const TTL_MAX: u32 = i32::MAX as u32;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub path: PathBuf,
+    /// How long to wait for another process that writes.
+    pub busy_timeout_ms: u64,
+}
+
+/// The connection that writes. There is one; its own changes fire no triggers.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    identity: Identity,
+}
+
+impl Store {
+    /// Opens the store; creates directory and file where there are none.
+    pub fn open(settings: &Settings) -> Result<Store, StoreError> {
+        open::create_or_open(settings)
+    }
+
+    /// Opens the store, which must be there: one that is gone is not to be mistaken for a new one.
+    pub fn open_existing(settings: &Settings) -> Result<Store, StoreError> {
+        open::existing(settings)
+    }
+
+    /// Whether the files on the path are still those that were opened. Commits would go on without
+    /// an error into files that nobody can find any more.
+    pub fn check_identity(&self) -> Result<(), StoreError> {
+        self.identity.check(&self.connection)
+    }
+
+    /// Changes when another connection has committed, never by our own commits.
+    pub fn data_version(&self) -> Result<i64, StoreError> {
+        rows::data_version(&self.connection)
+    }
+
+    pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
+        rows::zones(&self.connection)
+    }
+
+    /// The records of a zone as they lie there now.
+    pub fn load(&self, zone: &Name) -> Result<Loaded, StoreError> {
+        // Records and touched owners must be of one moment.
+        let read = self.connection.unchecked_transaction()?;
+        rows::load(&read, zone)
+    }
+
+    /// Rows of zones that there are not: they are served by nobody.
+    pub fn strays(&self) -> Result<Vec<BadRow>, StoreError> {
+        rows::strays(&self.connection)
+    }
+
+    pub fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
+        rows::freezes(&self.connection)
+    }
+
+    /// Begins to write: nobody else does until the transaction ends.
+    pub fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        Transaction::begin(&mut self.connection, &self.identity)
+    }
+
+    /// Moves what the write-ahead log holds into the database, as far as readers let it. Commits do
+    /// it only when the log has grown long: call this when nobody waits for an answer.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.check_identity()?;
+        open::checkpoint(&self.connection, "PASSIVE")
+    }
+
+    /// Ends with everything in the database file itself, and an empty write-ahead log.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.check_identity()?;
+        open::checkpoint(&self.connection, "TRUNCATE")?;
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+}

@@ -1,0 +1,142 @@
+//! Revisions: one for every committed change of a zone, with what lies between it and the one before.
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+use serde::Serialize;
+
+use super::StoreError;
+use crate::rr::{Name, RrSet, Rtype, rdata};
+use crate::zone::{Diff, Digest, RrsetChange};
+
+pub struct NewRevision<'a> {
+    pub zone: &'a Name,
+    pub path: &'a str,
+    pub actor: &'a str,
+    pub old_serial: Option<u32>,
+    pub new_serial: u32,
+    /// Of the image as it is served now.
+    pub digest: Digest,
+    /// Microseconds since 1970, UTC.
+    pub at_unix_us: i64,
+    pub diff: &'a Diff,
+}
+
+/// A revision read back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RevisionRow {
+    pub zone: String,
+    pub number: i64,
+    pub at_unix_us: i64,
+    pub path: String,
+    pub actor: String,
+    pub old_serial: Option<u32>,
+    pub new_serial: u32,
+    pub digest: String,
+    /// RRsets that changed: `[{owner, type, before: {ttl, rdata: […]} | null, after}]`.
+    pub diff: serde_json::Value,
+}
+
+#[derive(Serialize)]
+struct ChangeText {
+    owner: String,
+    #[serde(rename = "type")]
+    rtype: Rtype,
+    before: Option<RrsetText>,
+    after: Option<RrsetText>,
+}
+
+#[derive(Serialize)]
+struct RrsetText {
+    ttl: u32,
+    rdata: Vec<String>,
+}
+
+impl RrsetText {
+    fn of(rrset: &RrSet) -> RrsetText {
+        RrsetText {
+            ttl: rrset.ttl(),
+            rdata: rrset
+                .rdatas()
+                .map(|octets| rdata::to_text(rrset.rtype(), octets))
+                .collect(),
+        }
+    }
+}
+
+impl ChangeText {
+    fn of(change: &RrsetChange) -> ChangeText {
+        ChangeText {
+            owner: change.owner.to_string(),
+            rtype: change.rtype,
+            before: change.before.as_deref().map(RrsetText::of),
+            after: change.after.as_deref().map(RrsetText::of),
+        }
+    }
+}
+
+/// Writes the zone's next revision; returns its number.
+pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<u64, StoreError> {
+    let zone = new.zone.to_string();
+    let number: i64 = connection
+        .prepare_cached(
+            "UPDATE zone SET revision = revision + 1, serial = :serial, digest = :digest
+             WHERE origin = :zone RETURNING revision",
+        )?
+        .query_row(
+            named_params! {
+                ":zone": zone,
+                ":serial": new.new_serial,
+                ":digest": new.digest.to_string(),
+            },
+            |row| row.get(0),
+        )
+        .optional()?
+        .ok_or_else(|| StoreError::NoZone(new.zone.clone()))?;
+    let changes: Vec<ChangeText> = new.diff.changes.iter().map(ChangeText::of).collect();
+    let diff = serde_json::to_string(&changes).expect("texts and numbers are JSON");
+    connection
+        .prepare_cached(
+            "INSERT INTO revision
+             (zone, number, at_us, path, actor, old_serial, new_serial, digest, diff)
+             VALUES
+             (:zone, :number, :at_us, :path, :actor, :old_serial, :new_serial, :digest, :diff)",
+        )?
+        .execute(named_params! {
+            ":zone": zone,
+            ":number": number,
+            ":at_us": new.at_unix_us,
+            ":path": new.path,
+            ":actor": new.actor,
+            ":old_serial": new.old_serial,
+            ":new_serial": new.new_serial,
+            ":digest": new.digest.to_string(),
+            ":diff": diff,
+        })?;
+    u64::try_from(number)
+        .map_err(|_| StoreError::Damaged(format!("the zone {zone} is at revision {number}")))
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    zone: &Name,
+    number: i64,
+) -> Result<Option<RevisionRow>, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT zone, number, at_us, path, actor, old_serial, new_serial, digest, diff
+             FROM revision WHERE zone = ? AND number = ?",
+        )?
+        .query_row((zone.to_string(), number), |row| {
+            Ok(RevisionRow {
+                zone: row.get(0)?,
+                number: row.get(1)?,
+                at_unix_us: row.get(2)?,
+                path: row.get(3)?,
+                actor: row.get(4)?,
+                old_serial: row.get(5)?,
+                new_serial: row.get(6)?,
+                digest: row.get(7)?,
+                diff: super::audit::json(row, 8)?,
+            })
+        })
+        .optional()?)
+}

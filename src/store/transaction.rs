@@ -1,0 +1,251 @@
+//! Writing: everything that one group of changes leaves behind goes in together or not at all.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use rusqlite::{CachedStatement, Connection, TransactionBehavior, named_params};
+
+use super::audit::{self, Head, NewAudit};
+use super::identity::Identity;
+use super::revision::{self, NewRevision};
+use super::rows::{self, FreezeRow, Loaded, Reader, ZoneRow};
+use super::{StoreError, TTL_MAX};
+use crate::rr::{Name, RrSet, Rtype, rdata};
+use crate::zone::{Diff, Digest, ZoneImage};
+
+/// Writes to the store; dropped without [`Transaction::commit`] it leaves nothing.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    inner: rusqlite::Transaction<'a>,
+    identity: &'a Identity,
+    /// The end of the audit, once a row was added here.
+    head: Cell<Option<Head>>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn begin(
+        connection: &'a mut Connection,
+        identity: &'a Identity,
+    ) -> Result<Transaction<'a>, StoreError> {
+        identity.check(connection)?;
+        Ok(Transaction {
+            inner: connection.transaction_with_behavior(TransactionBehavior::Immediate)?,
+            identity,
+            head: Cell::new(None),
+        })
+    }
+
+    /// As [`super::Store::data_version`]: nobody else commits until this transaction ends.
+    pub fn data_version(&self) -> Result<i64, StoreError> {
+        rows::data_version(&self.inner)
+    }
+
+    pub fn load(&self, zone: &Name) -> Result<Loaded, StoreError> {
+        rows::load(&self.inner, zone)
+    }
+
+    pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
+        rows::zones(&self.inner)
+    }
+
+    pub fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
+        rows::freezes(&self.inner)
+    }
+
+    /// Makes a zone without records, at revision 0. One that is there stays as it is.
+    pub fn create_zone(&self, zone: &Name) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached(
+                "INSERT OR IGNORE INTO zone (origin, revision, serial, digest) VALUES (?, 0, NULL, ?)",
+            )?
+            .execute((zone.to_string(), Digest::default().to_string()))?;
+        Ok(())
+    }
+
+    /// Puts in the place of every changed RRset's rows what is there after the change.
+    pub fn write_diff(&self, zone: &Name, diff: &Diff) -> Result<(), StoreError> {
+        let zone = zone.to_string();
+        let mut delete = self
+            .inner
+            .prepare_cached("DELETE FROM record WHERE zone = ? AND owner = ? AND type = ?")?;
+        let mut insert = self.insertion()?;
+        for change in &diff.changes {
+            let owner = change.owner.to_string();
+            delete.execute((&zone, &owner, change.rtype.to_string()))?;
+            if let Some(after) = &change.after {
+                insert_rrset(&mut insert, &zone, &change.owner, after)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Transaction::write_diff`], after an edit by hand was taken in: the rows of the touched
+    /// owners, however they were written, first become what we would have written for them.
+    pub fn rewrite_rrsets(&self, zone: &Name, diff: &Diff) -> Result<(), StoreError> {
+        let touched: BTreeSet<String> = rows::touched(&self.inner, zone)?
+            .into_iter()
+            .flat_map(|text| {
+                let canonical = text.parse::<Name>().map(|name| name.to_string());
+                [Some(text), canonical.ok()].into_iter().flatten()
+            })
+            .collect();
+        let origin = zone.to_string();
+        let mut delete = self
+            .inner
+            .prepare_cached("DELETE FROM record WHERE id = ?")?;
+        let mut records = Vec::new();
+        for (id, record) in self.readable_rows(zone, &touched)? {
+            delete.execute([id])?;
+            records.push(record);
+        }
+        let image = ZoneImage::from_records(zone.clone(), records)
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let mut insert = self.insertion()?;
+        for node in image.iter() {
+            for rrset in node.rrsets() {
+                insert_rrset(&mut insert, &origin, node.name(), rrset)?;
+            }
+        }
+        self.write_diff(zone, diff)
+    }
+
+    /// The records of some owners, each with its row; what is no record is left alone.
+    fn readable_rows(
+        &self,
+        zone: &Name,
+        owners: &BTreeSet<String>,
+    ) -> Result<std::collections::BTreeMap<i64, crate::rr::Record>, StoreError> {
+        let mut select = self.inner.prepare_cached(
+            "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? AND owner = ?",
+        )?;
+        let mut found = std::collections::BTreeMap::new();
+        let origin = zone.to_string();
+        let mut reader = Reader::default();
+        for owner in owners {
+            let mut rows = select.query((&origin, owner))?;
+            while let Some(row) = rows.next()? {
+                if let Ok(record) = reader.record(row, zone) {
+                    found.insert(row.get(0)?, record);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts a whole zone in the place of its rows, the unreadable ones too.
+    pub fn rewrite_zone(&self, zone: &Name, image: &ZoneImage) -> Result<(), StoreError> {
+        let zone = zone.to_string();
+        self.inner
+            .prepare_cached("DELETE FROM record WHERE zone = ?")?
+            .execute([&zone])?;
+        let mut insert = self.insertion()?;
+        for node in image.iter() {
+            for rrset in node.rrsets() {
+                insert_rrset(&mut insert, &zone, node.name(), rrset)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insertion(&self) -> Result<CachedStatement<'_>, StoreError> {
+        Ok(self.inner.prepare_cached(
+            "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES (?, ?, ?, ?, ?)",
+        )?)
+    }
+
+    /// Writes the zone's next revision and puts the zone at it; returns its number.
+    pub fn add_revision(&self, new: NewRevision) -> Result<u64, StoreError> {
+        revision::add(&self.inner, &new)
+    }
+
+    /// Writes an audit row; returns its reference, which no other row has.
+    pub fn add_audit(&self, new: NewAudit) -> Result<String, StoreError> {
+        let head = match self.head.get() {
+            Some(head) => head,
+            None => audit::head(&self.inner)?,
+        };
+        let (reference, head) = audit::add(&self.inner, head, new)?;
+        self.head.set(Some(head));
+        Ok(reference)
+    }
+
+    /// The first answer to a request with this MAC since then: (revision, or 0 where there is
+    /// none; reference; RCODE).
+    pub fn find_mac(
+        &self,
+        mac: &[u8],
+        not_before_unix: u64,
+    ) -> Result<Option<(u64, String, u16)>, StoreError> {
+        audit::find_mac(&self.inner, mac, not_before_unix)
+    }
+
+    /// Forgets which owners were edited by hand: the edit was taken in.
+    pub fn clear_touched(&self, zone: &Name) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached("DELETE FROM touched WHERE zone = ?")?
+            .execute([zone.to_string()])?;
+        Ok(())
+    }
+
+    pub fn set_freeze(
+        &self,
+        scope: &str,
+        reason: &str,
+        actor: &str,
+        at_unix: u64,
+    ) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached(
+                "INSERT OR REPLACE INTO freeze (scope, since_unix, reason, actor)
+                 VALUES (:scope, :since, :reason, :actor)",
+            )?
+            .execute(named_params! {
+                ":scope": scope,
+                ":since": i64::try_from(at_unix).unwrap_or(i64::MAX),
+                ":reason": reason,
+                ":actor": actor,
+            })?;
+        Ok(())
+    }
+
+    /// Whether there was one.
+    pub fn clear_freeze(&self, scope: &str) -> Result<bool, StoreError> {
+        let removed = self
+            .inner
+            .prepare_cached("DELETE FROM freeze WHERE scope = ?")?
+            .execute([scope])?;
+        Ok(removed > 0)
+    }
+
+    /// Makes it last: on disk when this returns, unless the file is no longer the one on the path.
+    pub fn commit(self) -> Result<(), StoreError> {
+        if let Some(head) = self.head.get() {
+            audit::write_head(&self.inner, head)?;
+        }
+        self.identity.check(&self.inner)?;
+        Ok(self.inner.commit()?)
+    }
+}
+
+fn insert_rrset(
+    insert: &mut CachedStatement,
+    zone: &str,
+    owner: &Name,
+    rrset: &RrSet,
+) -> Result<(), StoreError> {
+    let rtype: Rtype = rrset.rtype();
+    // It would come back as a bad row, and hold the zone.
+    if rrset.ttl() > TTL_MAX {
+        return Err(StoreError::Unstorable {
+            owner: owner.clone(),
+            rtype,
+            reason: format!("the TTL {} is more than {TTL_MAX}", rrset.ttl()),
+        });
+    }
+    let (owner, type_text) = (owner.to_string(), rtype.to_string());
+    for octets in rrset.rdatas() {
+        let data = rdata::to_text(rtype, octets);
+        insert.execute((zone, &owner, rrset.ttl(), &type_text, data))?;
+    }
+    Ok(())
+}
