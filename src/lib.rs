@@ -2,6 +2,8 @@
 //!
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
+pub mod check;
+pub mod guard;
 pub mod rr;
 pub mod store;
 pub mod tsig;

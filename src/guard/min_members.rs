@@ -1,0 +1,100 @@
+//! The rule `min-members`: a protected name keeps at least so many members, counted as a resolver
+//! would find them. What it has too few of already may only not become fewer.
+
+use super::verdict::Judged;
+use super::{Count, Counted, Facts, Mode};
+use crate::rr::Rtype;
+
+pub(super) const RULE: &str = "min-members";
+
+pub(super) fn judge(facts: &Facts) -> Judged {
+    if facts.min_members == Mode::Off {
+        return Judged::idle(RULE, "off in this zone");
+    }
+    let failing: Vec<&Counted> = facts.counted.iter().filter(|c| c.is_refused()).collect();
+    let Some(first) = failing.first() else {
+        return Judged::passed(RULE, facts.min_members, numbers(facts.counted));
+    };
+    let text = failing.iter().map(|counted| counted.breach());
+    Judged::failed(
+        RULE,
+        facts.min_members,
+        text.collect::<Vec<_>>().join("; "),
+        first.accepted(),
+    )
+    .overridden(facts.override_of(RULE))
+}
+
+fn numbers(counted: &[Counted]) -> String {
+    if counted.is_empty() {
+        return "no protected name is concerned".to_owned();
+    }
+    let each = counted.iter().map(|c| {
+        let (before, after) = c.effective();
+        format!(
+            "{} {}: {before} to {after}, at least {}",
+            c.protection_name, c.rtype, c.minimum
+        )
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+impl Counted {
+    /// Members before and after. An alias that leaves our zones counts as enough where its target
+    /// is listed, or where it stood so before the change: we cannot count there, and the change
+    /// did not bring it.
+    fn effective(&self) -> (usize, usize) {
+        let of = |count: &Count| match &count.via_outside {
+            None => count.members,
+            Some(target) if self.trusts(target) => self.minimum,
+            Some(_) => 0,
+        };
+        (of(&self.before), of(&self.after))
+    }
+
+    fn trusts(&self, target: &crate::rr::Name) -> bool {
+        self.before.via_outside.as_ref() == Some(target)
+            || self.external.iter().any(|e| target.is_at_or_below(e))
+    }
+
+    fn is_refused(&self) -> bool {
+        let (before, after) = self.effective();
+        after < self.minimum && after < before
+    }
+
+    fn breach(&self) -> String {
+        let (before, after) = self.effective();
+        let mut text = format!(
+            "{} {} would go from {before} {} to {after}",
+            self.protection_name,
+            self.rtype,
+            if before == 1 { "member" } else { "members" },
+        );
+        // Without the way there, a change far away on the walk would be a riddle.
+        if let Some(target) = &self.after.via_outside {
+            text.push_str(&format!(
+                " (an alias leads to {target}, outside our zones and not listed in `external`)"
+            ));
+        } else if after == 0 && self.after.walk.len() > 1 {
+            let walk: Vec<String> = self.after.walk.iter().map(ToString::to_string).collect();
+            text.push_str(&format!(
+                " (the look-up ends in {} on the way {})",
+                self.after.end,
+                walk.join(" → ")
+            ));
+        }
+        text.push_str(&format!("; at least {} must stay", self.minimum));
+        text
+    }
+
+    fn accepted(&self) -> String {
+        let what = match self.rtype {
+            Rtype::A | Rtype::AAAA => "addresses",
+            _ => "records",
+        };
+        format!(
+            "replace the {what} in one message, or keep at least {}",
+            self.minimum
+        )
+    }
+}

@@ -1,0 +1,50 @@
+//! The guard: whether a change may happen. The same images, change and facts always give the same
+//! verdict.
+//!
+//! Read in order: `facts` (what is known besides the images), `permit` (what a key may do),
+//! `verdict` (the outcome), then one file per rule: `freeze`, `scope`, `validate`, `min_members`.
+//! Not here: counting members (`answer`) and finding what is wrong with a zone (`check`), whose
+//! results come in as facts; keeping freezes and verdicts (`store`); choosing RCODE and EDE.
+
+mod facts;
+mod freeze;
+mod min_members;
+mod permit;
+mod scope;
+mod validate;
+mod verdict;
+
+pub use facts::{
+    Actor, Change, Count, Counted, Facts, Freeze, FreezeScope, Mode, NewFinding, Override, Path,
+    Protection,
+};
+pub use permit::{OwnerPattern, Permit, RdataRange, may_touch};
+pub use verdict::{Refusal, RuleVerdict, Verdict};
+
+use crate::zone::ZoneImage;
+
+/// What configuration or a stored row says that no guard understands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GuardError {
+    #[error("{0:?} is not an owner relative to the zone: \"@\", \"api\", \"*.dyn\" or \"**\"")]
+    BadOwner(String),
+    #[error("{0:?} is neither a prefix such as 192.0.2.0/24 nor a name with its last dot")]
+    BadRange(String),
+    #[error("{0:?} is not what a freeze can cover: \"server\", \"zone NAME\" or \"key NAME\"")]
+    BadFreezeScope(String),
+}
+
+/// Judges a change by every rule. All of them speak, so that the audit shows each with its numbers;
+/// the first one that fails and is enforced gives the refusal, in the order in which a person would
+/// have to solve them: frozen, not allowed, broken, too little left.
+pub fn evaluate(before: &ZoneImage, change: &Change, _after: &ZoneImage, facts: &Facts) -> Verdict {
+    Verdict::of([
+        freeze::judge(before, facts),
+        scope::judge(before, change, facts),
+        validate::judge(facts),
+        min_members::judge(facts),
+    ])
+}
+
+#[cfg(test)]
+mod tests;

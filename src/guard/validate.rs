@@ -1,0 +1,50 @@
+//! The rule `validate`: a change must not make the zone worse than it was found to be.
+
+use super::verdict::Judged;
+use super::{Facts, Mode, NewFinding, Path};
+
+pub(super) const RULE: &str = "validate";
+
+pub(super) fn judge(facts: &Facts) -> Judged {
+    let fatal: Vec<&NewFinding> = facts.findings.iter().filter(|f| f.fatal).collect();
+    if !fatal.is_empty() {
+        // Whatever the mode, and override or not: a zone in this state would not be served, so
+        // letting the change in would only make the zone hold.
+        return failed(&fatal, facts.findings.len(), Mode::Enforce);
+    }
+    let mode = match facts.path {
+        Path::HandEdit => facts.validate.min(Mode::Observe),
+        Path::Update | Path::Cli | Path::Import => facts.validate,
+    };
+    if mode == Mode::Off {
+        return Judged::idle(RULE, "no new fatal finding; errors are off in this zone");
+    }
+    if facts.findings.is_empty() {
+        return Judged::passed(RULE, mode, "0 new findings".to_owned());
+    }
+    let all: Vec<&NewFinding> = facts.findings.iter().collect();
+    failed(&all, all.len(), mode).overridden(facts.override_of(RULE))
+}
+
+/// How many findings are spelled out; a broken import has thousands.
+const SHOWN_MAX: usize = 5;
+
+fn failed(shown: &[&NewFinding], count: usize, mode: Mode) -> Judged {
+    let fatal = shown.iter().filter(|finding| finding.fatal).count();
+    let sentences: Vec<&str> = shown
+        .iter()
+        .take(SHOWN_MAX)
+        .map(|finding| finding.sentence.as_str())
+        .collect();
+    let noun = if count == 1 { "finding" } else { "findings" };
+    let mut text = format!(
+        "{count} new {noun}, {fatal} fatal: {}",
+        sentences.join("; ")
+    );
+    if shown.len() > SHOWN_MAX {
+        text.push_str(&format!("; and {} more", shown.len() - SHOWN_MAX));
+    }
+    let accepted = "the same change without what these findings name, or with what they miss in \
+                    the same message";
+    Judged::failed(RULE, mode, text, accepted.to_owned())
+}
