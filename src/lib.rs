@@ -2,5 +2,6 @@
 //!
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
+pub mod answer;
 pub mod rr;
 pub mod zone;
