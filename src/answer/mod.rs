@@ -253,5 +253,7 @@ fn texts(request: &Request, texts: &[String], context: &Context, out: &mut Vec<u
 /// A sentence short enough for an EDE option in the smallest message.
 fn shortened(text: &str) -> &str {
     const EDE_TEXT_OCTETS: usize = 160;
-    &text[..text.floor_char_boundary(EDE_TEXT_OCTETS)]
+    let mut ends = (0..=text.len().min(EDE_TEXT_OCTETS)).rev();
+    let end = ends.find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
