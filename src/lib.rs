@@ -2,6 +2,7 @@
 //!
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
+pub mod answer;
 pub mod check;
 pub mod guard;
 pub mod rr;

@@ -1,0 +1,210 @@
+//! What is let in: headers, sections, opcodes, EDNS, class CH.
+
+use super::*;
+
+fn zone() -> Published {
+    example("a.example. 60 A 192.0.2.1")
+}
+
+fn plain() -> Ask {
+    Ask::new(&zone(), "a.example.", "A")
+}
+
+#[track_caller]
+fn rcode(query: &[u8]) -> ResponseCode {
+    let (outcome, octets) = plain().send(query);
+    assert_eq!(outcome, Outcome::Answered);
+    Seen::of(&octets).rcode
+}
+
+#[test]
+fn replies_and_scraps_get_no_reply() {
+    let mut reply = plain().query();
+    reply[2] |= 0x80;
+    for silent in [&reply[..], &reply[..11], &[], &plain().query()[..11]] {
+        let (outcome, octets) = plain().send(silent);
+        assert_eq!(outcome, Outcome::Silent);
+        assert_eq!(octets, b"untouched");
+        let mut out = b"x".to_vec();
+        respond(silent, Rcode::Refused, None, &mut out);
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn malformed_queries_are_formerr() {
+    let query = plain().query();
+    let with = |at: usize, value: u8| {
+        let mut query = query.clone();
+        query[at] = value;
+        query
+    };
+    let mut trailing = query.clone();
+    trailing.push(0);
+    let mut two = with(5, 2);
+    two.extend_from_slice(&query[12..]);
+    let mut cases = vec![
+        query[..12].to_vec(),
+        query[..query.len() - 1].to_vec(),
+        trailing,
+        two,
+        with(5, 0),
+        with(7, 1),
+        with(11, 1),
+        with(12, 0x40),
+    ];
+    for pointer in [0u8, 2, 11, 12, 14, 200] {
+        let mut query = with(12, 0xC0);
+        query[13] = pointer;
+        cases.push(query);
+    }
+    for case in cases {
+        assert_eq!(rcode(&case), ResponseCode::FormErr, "{case:x?}");
+    }
+    let (_, octets) = plain().send(&query[..12]);
+    assert_eq!(octets.len(), 12);
+}
+
+#[test]
+fn other_opcodes_are_notimp_and_updates_go_elsewhere() {
+    for opcode in [1u8, 2, 3, 4, 6, 15] {
+        let mut query = plain().query();
+        query[2] = opcode << 3;
+        let (_, octets) = plain().send(&query);
+        assert_eq!(Seen::of(&octets).rcode, ResponseCode::NotImp);
+        assert_eq!(octets[2], 0x80 | opcode << 3);
+    }
+    let mut update = plain().query();
+    update[2] = 5 << 3;
+    let (outcome, octets) = plain().send(&update);
+    assert_eq!(
+        (outcome, &octets[..]),
+        (Outcome::Elsewhere, &b"untouched"[..])
+    );
+}
+
+#[test]
+fn a_signed_query_goes_elsewhere() {
+    let mut query = plain().query();
+    query[11] = 1;
+    query.extend_from_slice(b"\x03key\0\0\xFA\0\xFF\0\0\0\0\0\0");
+    assert_eq!(plain().send(&query).0, Outcome::Elsewhere);
+}
+
+#[test]
+fn edns_is_answered_with_edns_and_our_size() {
+    let mut ask = plain().edns(4096);
+    ask.edns = Some((4096, 0, 0xFFFF));
+    let edns = ask.get().edns.unwrap();
+    assert_eq!((edns.max_payload(), edns.version()), (1232, 0));
+    assert!(edns.flags().dnssec_ok, "echoed");
+    assert_eq!(edns.flags().z, 0, "unknown flags are ignored");
+    let edns = plain().edns(1232).get().edns.unwrap();
+    assert!(!edns.flags().dnssec_ok);
+    assert_eq!(plain().get().edns, None);
+    let mut query = plain().query();
+    query[11] = 1;
+    query.extend(opt(1232, 0, 0, b"\xFD\xE9\0\x02hi\0\x03\0\0"));
+    assert_eq!(
+        rcode(&query),
+        ResponseCode::NoError,
+        "unknown options are ignored"
+    );
+}
+
+#[test]
+fn a_later_version_of_edns_is_badvers_with_ours() {
+    let mut ask = plain();
+    ask.edns = Some((1232, 1, 0));
+    let seen = ask.get();
+    assert_eq!(u16::from(seen.rcode), 16);
+    assert_eq!(seen.edns.as_ref().unwrap().version(), 0);
+    assert!(seen.answer.is_empty());
+}
+
+#[test]
+fn a_second_or_misplaced_or_broken_opt_is_formerr() {
+    let opt_at = |count_at: usize, opts: &[u8], count: u8| {
+        let mut query = plain().query();
+        query[count_at] = count;
+        query.extend_from_slice(opts);
+        query
+    };
+    let good = opt(1232, 0, 0, &[]);
+    let mut named = b"\x01a".to_vec();
+    named.extend_from_slice(&good);
+    for query in [
+        opt_at(11, &[good.clone(), good.clone()].concat(), 2),
+        opt_at(7, &good, 1),
+        opt_at(9, &good, 1),
+        opt_at(11, &named, 1),
+        opt_at(11, &opt(1232, 0, 0, &[0, 3, 0]), 1),
+        opt_at(11, &opt(1232, 0, 0, &[0, 3, 0, 9, 1]), 1),
+    ] {
+        assert_eq!(rcode(&query), ResponseCode::FormErr);
+    }
+}
+
+#[test]
+fn the_version_is_told_in_class_ch_and_nothing_else() {
+    let chaos = |qname: &str| Ask::new(&zone(), qname, "TXT").class(CLASS_CH);
+    for qname in ["version.server.", "VERSION.bind."] {
+        let seen = chaos(qname).get();
+        assert_eq!(seen.answer, [format!("{qname} 0 CH TXT lastgood test")]);
+        let mut silent = chaos(qname);
+        silent.version = None;
+        assert_eq!(silent.get().rcode, ResponseCode::Refused);
+    }
+    for ask in [
+        chaos("example."),
+        chaos("authors.bind."),
+        Ask::new(&zone(), "version.bind.", "A").class(CLASS_CH),
+    ] {
+        assert_eq!(ask.get().rcode, ResponseCode::Refused);
+    }
+    let last = chaos("last-refusal.enactor-a.lastgood.");
+    assert_eq!(last.send(&last.query()).0, Outcome::Elsewhere);
+}
+
+#[test]
+fn texts_of_the_server_are_one_record_each() {
+    let ask = Ask::new(&zone(), "last-refusal.k.lastgood.", "TXT").class(CLASS_CH);
+    let settings = Settings::default();
+    let context = Context {
+        published: &ask.published,
+        settings: &settings,
+        transport: Transport::Udp,
+        now: Instant::now(),
+        reserve: 0,
+    };
+    let mut out = Vec::new();
+    let texts = ["ref=7Q2K".to_owned(), "x".repeat(300)];
+    respond_txt(&ask.query(), &texts, &context, &mut out);
+    let seen = Seen::of(&out);
+    assert_eq!(seen.answer.len(), 2);
+    assert_eq!(seen.answer[0], "last-refusal.k.lastgood. 0 CH TXT ref=7Q2K");
+    respond_txt(&ask.query(), &["x".repeat(600)], &context, &mut out);
+    let seen = Seen::of(&out);
+    assert!(seen.tc && seen.answer.is_empty());
+}
+
+#[test]
+fn a_response_without_data_echoes_zone_and_opt_of_any_opcode() {
+    let mut update = plain().edns(1232).query();
+    update[2] = 5 << 3;
+    let mut out = Vec::new();
+    let text = "guard=min-members ref=7Q2K";
+    respond(&update, Rcode::Refused, Some((0, text)), &mut out);
+    let seen = Seen::of(&out);
+    assert_eq!(seen.rcode, ResponseCode::Refused);
+    assert_eq!(seen.ede(), Some((0, text.to_owned())));
+    assert_eq!(out[2], 0x80 | 5 << 3);
+    assert_eq!(seen.question.len(), 1);
+    let long = "é".repeat(500);
+    respond(&update, Rcode::ServFail, Some((0, &long)), &mut out);
+    assert!(out.len() <= 512 && long.starts_with(&Seen::of(&out).ede().unwrap().1));
+    update.truncate(update.len() - 11);
+    update[11] = 0;
+    respond(&update, Rcode::NotAuth, Some((0, text)), &mut out);
+    assert_eq!(Seen::of(&out).edns, None);
+}

@@ -1,0 +1,145 @@
+use super::*;
+
+#[test]
+fn a_positive_answer_is_the_rrset_with_its_owner_pointing_to_the_question() {
+    let zone = example("www.example. 60 A 192.0.2.1\nwww.example. 60 A 192.0.2.2");
+    let octets = Ask::new(&zone, "WwW.eXaMple.", "A").octets();
+    let seen = Seen::of(&octets);
+    assert_eq!(seen.rcode, ResponseCode::NoError);
+    assert!(seen.aa && !seen.tc);
+    assert_eq!(seen.question, ["WwW.eXaMple. IN A"]);
+    assert_eq!(
+        seen.answer,
+        [
+            "WwW.eXaMple. 60 IN A 192.0.2.1",
+            "WwW.eXaMple. 60 IN A 192.0.2.2"
+        ]
+    );
+    assert!(seen.authority.is_empty() && seen.additional.is_empty() && seen.edns.is_none());
+    assert_eq!(octets.len(), 12 + 13 + 4 + 2 * 16);
+    assert_eq!(octets[..4], [0xAB, 0xCD, 0x85, 0x00]);
+}
+
+#[test]
+fn recursion_desired_and_checking_disabled_come_back_and_nothing_else_does() {
+    let ask = Ask::new(&example(""), "example.", "SOA");
+    let mut query = ask.query();
+    query[3] = 0x70;
+    let (_, octets) = ask.send(&query);
+    assert_eq!(octets[2..4], [0x85, 0x10]);
+}
+
+#[test]
+fn unknown_types_are_answered_with_their_octets() {
+    let zone = example("x.example. 60 TYPE65280 \\# 3 010203");
+    let octets = Ask::new(&zone, "x.example.", "TYPE65280").octets();
+    assert!(octets.ends_with(&[0xFF, 0, 0, 1, 0, 0, 0, 60, 0, 3, 1, 2, 3]));
+}
+
+#[test]
+fn addresses_of_targets_in_the_zone_go_along_once() {
+    let zone = example(
+        "example. 60 MX 10 mail.example.
+         example. 60 MX 20 mail.elsewhere.
+         mail.example. 60 A 192.0.2.1
+         mail.example. 60 AAAA 2001:db8::1
+         _sip._tcp.example. 60 SRV 0 5 5060 mail.example.
+         _sip._tcp.example. 60 SRV 0 5 5061 MAIL.example.
+         *.example. 60 A 192.0.2.9
+         n.example. 60 NAPTR 1 1 \"s\" \"SIP+D2U\" \"\" mail.example.
+         svc.example. 60 HTTPS 1 . alpn=h2
+         svc.example. 60 A 192.0.2.7
+         w.example. 60 MX 1 dynamic.example.",
+    );
+    let mail = [
+        "mail.example. 60 IN A 192.0.2.1",
+        "mail.example. 60 IN AAAA 2001:db8::1",
+    ];
+    assert_eq!(ask(&zone, "example.", "MX").additional, mail);
+    assert_eq!(ask(&zone, "_sip._tcp.example.", "SRV").additional, mail);
+    assert_eq!(ask(&zone, "n.example.", "NAPTR").additional, mail);
+    assert_eq!(
+        ask(&zone, "svc.example.", "HTTPS").additional,
+        ["svc.example. 60 IN A 192.0.2.7"]
+    );
+    assert_eq!(
+        ask(&zone, "w.example.", "MX").additional,
+        ["dynamic.example. 60 IN A 192.0.2.9"]
+    );
+}
+
+#[test]
+fn any_is_one_small_rrset_over_udp_and_whole_over_tcp() {
+    let zone = example(
+        "a.example. 60 TXT \"a text that is far longer than an address\"
+         a.example. 60 A 192.0.2.1
+         a.example. 60 MX 10 a.example.",
+    );
+    let seen = ask(&zone, "a.example.", "ANY");
+    assert_eq!(seen.answer, ["a.example. 60 IN A 192.0.2.1"]);
+    assert!(seen.aa && !seen.tc);
+    let seen = Ask::new(&zone, "a.example.", "ANY").tcp().get();
+    assert_eq!(seen.answer.len(), 3);
+    assert!(seen.additional.is_empty());
+    let zone = example("c.example. 60 CNAME a.example.\na.example. 60 A 192.0.2.1");
+    for ask in [
+        Ask::new(&zone, "c.example.", "ANY"),
+        Ask::new(&zone, "c.example.", "ANY").tcp(),
+    ] {
+        assert_eq!(ask.get().answer, ["c.example. 60 IN CNAME a.example."]);
+    }
+}
+
+#[test]
+fn types_of_transfers_and_of_the_message_itself_are_no_data() {
+    let zone = example("a.example. 60 A 192.0.2.1");
+    for (rtype, rcode) in [
+        (251, ResponseCode::Refused),
+        (252, ResponseCode::Refused),
+        (253, ResponseCode::NotImp),
+        (254, ResponseCode::NotImp),
+        (41, ResponseCode::FormErr),
+        (249, ResponseCode::FormErr),
+        (250, ResponseCode::FormErr),
+        (200, ResponseCode::NoError),
+    ] {
+        let mut ask = Ask::new(&zone, "a.example.", "A").tcp();
+        ask.rtype = rtype;
+        let seen = ask.get();
+        assert_eq!(seen.rcode, rcode, "TYPE{rtype}");
+        assert!(seen.answer.is_empty());
+    }
+}
+
+#[test]
+fn zones_that_are_not_ours_and_unknown_classes_are_refused_without_data() {
+    let zone = example("a.example. 60 A 192.0.2.1");
+    for ask in [
+        Ask::new(&zone, "a.elsewhere.", "A"),
+        Ask::new(&zone, ".", "NS"),
+        Ask::new(&zone, "a.example.", "A").class(4),
+        Ask::new(&zone, "a.example.", "A").class(254),
+        Ask::new(&zone, "a.example.", "A").class(255),
+    ] {
+        let seen = ask.get();
+        assert_eq!(seen.rcode, ResponseCode::Refused);
+        assert!(!seen.aa && seen.question.len() == 1);
+        assert!(seen.answer.is_empty() && seen.authority.is_empty() && seen.additional.is_empty());
+    }
+}
+
+#[test]
+fn the_root_zone_is_a_zone_like_any_other() {
+    let root = Published::default().with(served(
+        ". 60 SOA a.ns. h.ns. 1 2 3 4 5\n. 60 NS a.ns.\na.ns. 60 A 192.0.2.1\nb. 60 NS x.b.\nx.b. 60 A 192.0.2.2",
+    ));
+    let seen = ask(&root, ".", "NS");
+    assert_eq!(seen.answer, [". 60 IN NS a.ns."]);
+    assert_eq!(seen.additional, ["a.ns. 60 IN A 192.0.2.1"]);
+    assert_eq!(ask(&root, "nothing.", "A").rcode, ResponseCode::NXDomain);
+    assert_eq!(ask(&root, ".", "DS").rcode, ResponseCode::NoError);
+    assert_eq!(
+        ask(&root, "c.b.", "A").additional,
+        ["x.b. 60 IN A 192.0.2.2"]
+    );
+}
