@@ -3,8 +3,10 @@
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
 pub mod answer;
+pub mod change;
 pub mod check;
 pub mod guard;
+pub mod publish;
 pub mod rr;
 pub mod store;
 pub mod tsig;

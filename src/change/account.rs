@@ -101,7 +101,12 @@ pub(super) fn row<'a>(
     let (outcome, rule, reason, accepted, rcode, ede) = match &judged.decision {
         Decision::Commit(_) => ("committed", None, "", None, Rcode::NoError, None),
         Decision::Unchanged => ("unchanged", None, "", None, Rcode::NoError, None),
-        Decision::Refused { rule, reason, accepted, why } => (
+        Decision::Refused {
+            rule,
+            reason,
+            accepted,
+            why,
+        } => (
             "refused",
             Some(rule.as_str()),
             reason.as_str(),
@@ -113,9 +118,7 @@ pub(super) fn row<'a>(
                 RefusedWhy::NotReady => ede::NOT_READY,
             }),
         ),
-        Decision::Failed { rcode, reason } => {
-            ("failed", None, reason.as_str(), None, *rcode, None)
-        }
+        Decision::Failed { rcode, reason } => ("failed", None, reason.as_str(), None, *rcode, None),
     };
     let account = Account {
         operations: &judged.operations,

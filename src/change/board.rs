@@ -77,12 +77,18 @@ const FINDINGS_SHOWN: usize = 20;
 
 impl Board {
     fn sheet(&self) -> std::sync::MutexGuard<'_, Sheet> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn zones(&self) -> Vec<ZoneStatus> {
         let sheet = self.sheet();
-        sheet.zones.iter().map(|(zone, line)| line.status(zone, &sheet.freezes)).collect()
+        sheet
+            .zones
+            .iter()
+            .map(|(zone, line)| line.status(zone, &sheet.freezes))
+            .collect()
     }
 
     pub(super) fn freezes(&self) -> Vec<Freeze> {
@@ -92,7 +98,10 @@ impl Board {
     pub(super) fn last_refusal(&self, key: &Name) -> Option<String> {
         let sheet = self.sheet();
         let last = sheet.refusals.get(key)?;
-        Some(format!("ref={} at={} guard={}: {}", last.reference, last.at, last.rule, last.reason))
+        Some(format!(
+            "ref={} at={} guard={}: {}",
+            last.reference, last.at, last.rule, last.reason
+        ))
     }
 
     pub(super) fn set_freezes(&self, freezes: &[Freeze]) {

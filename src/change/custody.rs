@@ -17,7 +17,9 @@ pub(super) struct Custody {
     file: Option<FileId>,
     log: Option<FileId>,
     /// `data_version` when rows and images were last known to agree; `None`: compare them.
-    pub(super) agreed: Option<i64>,
+    agreed: Option<i64>,
+    /// Something was committed since the log was last written back to the database.
+    log_grew: bool,
     /// A file that turned out not to be ours, and why; looked at again when it changes.
     stranger: Option<(Stamp, Loss)>,
 }
@@ -40,12 +42,19 @@ type FileId = (u64, u64);
 type Stamp = (FileId, u64, i64, i64);
 
 fn id(path: &Path) -> Option<FileId> {
-    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+    std::fs::metadata(path)
+        .ok()
+        .map(|meta| (meta.dev(), meta.ino()))
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let meta = std::fs::metadata(path).ok()?;
-    Some(((meta.dev(), meta.ino()), meta.size(), meta.mtime(), meta.mtime_nsec()))
+    Some((
+        (meta.dev(), meta.ino()),
+        meta.size(),
+        meta.mtime(),
+        meta.mtime_nsec(),
+    ))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -62,6 +71,7 @@ impl Custody {
             file: None,
             log: None,
             agreed: None,
+            log_grew: false,
             stranger: None,
         };
         custody.take(store);
@@ -82,6 +92,34 @@ impl Custody {
 
     pub(super) fn store(&mut self) -> Option<&mut Store> {
         self.store.as_mut()
+    }
+
+    pub(super) fn agreed(&self) -> Option<i64> {
+        self.agreed
+    }
+
+    /// Rows and images agree, and `version` is that of the rows.
+    pub(super) fn committed(&mut self, version: i64) {
+        self.agreed = Some(version);
+        self.log_grew = true;
+    }
+
+    /// Writes the log back into the database while nobody waits for an answer.
+    pub(super) fn checkpoint_when_due(&mut self) {
+        if let Some(store) = &self.store
+            && std::mem::take(&mut self.log_grew)
+            && let Err(error) = store.checkpoint()
+        {
+            tracing::warn!(store = %self.settings.path.display(), "store: checkpoint: {error}");
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        if let Some(store) = self.store.take()
+            && let Err(error) = store.close()
+        {
+            tracing::error!(store = %self.settings.path.display(), "store: {error}");
+        }
     }
 
     /// After a failure: what this connection believes is not to be trusted.
@@ -176,7 +214,9 @@ impl Custody {
 
 /// Whether a database that appeared in place of ours holds exactly what is served.
 fn same_zones(store: &Store, published: &Published) -> Result<(), String> {
-    let rows = store.zones().map_err(|error: StoreError| error.to_string())?;
+    let rows = store
+        .zones()
+        .map_err(|error: StoreError| error.to_string())?;
     for served in published.zones() {
         let Some(zone) = served.zone() else { continue };
         let origin = zone.image.origin();

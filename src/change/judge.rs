@@ -26,8 +26,16 @@ pub(super) struct Judged {
 pub(super) enum Decision {
     Commit(Box<Commit>),
     Unchanged,
-    Refused { rule: String, reason: String, accepted: String, why: RefusedWhy },
-    Failed { rcode: Rcode, reason: String },
+    Refused {
+        rule: String,
+        reason: String,
+        accepted: String,
+        why: RefusedWhy,
+    },
+    Failed {
+        rcode: Rcode,
+        reason: String,
+    },
 }
 
 pub(super) struct Commit {
@@ -72,7 +80,10 @@ impl Judged {
 }
 
 fn failed(failure: update::Failure) -> Judged {
-    Judged::plain(Decision::Failed { rcode: failure.rcode, reason: failure.reason })
+    Judged::plain(Decision::Failed {
+        rcode: failure.rcode,
+        reason: failure.reason,
+    })
 }
 
 pub(super) fn not_ready(zone: &Name, reason: &str) -> Decision {
@@ -111,7 +122,10 @@ pub(super) fn weigh(
     let counted = members::counted(policy, published, &after, proposal.before.origin());
     let verdict = guard::evaluate(
         proposal.before,
-        &Change { operations: proposal.operations, diff: proposal.diff },
+        &Change {
+            operations: proposal.operations,
+            diff: proposal.diff,
+        },
         proposal.after,
         &Facts {
             path: proposal.submission_path,
@@ -125,8 +139,11 @@ pub(super) fn weigh(
             override_: proposal.override_,
         },
     );
-    let warnings =
-        findings.iter().filter(|f| !judged(f)).map(Finding::to_string).collect();
+    let warnings = findings
+        .iter()
+        .filter(|f| !judged(f))
+        .map(Finding::to_string)
+        .collect();
     Weighed { verdict, warnings }
 }
 
@@ -157,9 +174,14 @@ pub(super) fn judge(
         Body::Update { message, .. } => {
             judge_update(policy, published, freezes, submission, message, now_unix)
         }
-        Body::Import { records, replace } => {
-            judge_import(policy, published, freezes, submission, (records, *replace), now_unix)
-        }
+        Body::Import { records, replace } => judge_import(
+            policy,
+            published,
+            freezes,
+            submission,
+            (records, *replace),
+            now_unix,
+        ),
         Body::Freeze { .. } | Body::Thaw { .. } => Judged::plain(Decision::Unchanged),
     }
 }
@@ -189,7 +211,9 @@ fn judge_update(
         });
     }
     let zone = match served.zone() {
-        Some(ServedZone { hold: Some(hold), .. }) => {
+        Some(ServedZone {
+            hold: Some(hold), ..
+        }) => {
             return Judged::plain(not_ready(origin, &hold.reason));
         }
         None => return Judged::plain(not_ready(origin, "it has no data fit to be served")),

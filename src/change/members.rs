@@ -27,7 +27,12 @@ pub(super) fn counted(
         .values()
         .flat_map(|zone| &zone.protections)
         .chain([&apex])
-        .flat_map(|protection| protection.types.iter().map(move |&rtype| (protection, rtype)))
+        .flat_map(|protection| {
+            protection
+                .types
+                .iter()
+                .map(move |&rtype| (protection, rtype))
+        })
         .filter_map(|(protection, rtype)| count(protection, rtype, before, after, changed))
         .collect()
 }

@@ -4,10 +4,10 @@
 //! turn on images in memory, accepted diffs and audit rows written, one commit, one swap of what is
 //! served, then the answers. Between groups it watches the store for edits by others.
 //!
-//! Read in order: `writer` (the thread and the group), `judge` (one submission), `members` (what
-//! the guard is told of protected names), `reconcile` (edits by hand, damage, holding), `custody`
-//! (losing and regaining the store), `account` (audit rows), `repair` (what to tell the operator),
-//! `board` (status).
+//! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it), `judge`
+//! (one submission), `members` (what the guard is told of protected names), `reconcile` (edits by
+//! hand, damage, holding), `custody` (losing and regaining the store), `account` (audit rows),
+//! `repair` (what to tell the operator), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
 mod account;
@@ -17,6 +17,7 @@ mod judge;
 mod members;
 mod reconcile;
 mod repair;
+mod turn;
 mod writer;
 
 use std::collections::HashMap;
@@ -89,11 +90,22 @@ pub struct Submission {
 #[derive(Debug)]
 pub enum Body {
     /// RFC 2136, with the MAC that its TSIG carried.
-    Update { message: UpdateMessage, mac: Vec<u8> },
+    Update {
+        message: UpdateMessage,
+        mac: Vec<u8>,
+    },
     /// The records of a zone file.
-    Import { records: Vec<Record>, replace: bool },
-    Freeze { scope: FreezeScope, reason: String },
-    Thaw { scope: FreezeScope },
+    Import {
+        records: Vec<Record>,
+        replace: bool,
+    },
+    Freeze {
+        scope: FreezeScope,
+        reason: String,
+    },
+    Thaw {
+        scope: FreezeScope,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,12 +113,21 @@ pub enum Body {
 pub enum Outcome {
     Committed(Committed),
     /// Accepted, and nothing was different afterwards.
-    Unchanged { reference: String, ignored: Vec<String> },
+    Unchanged {
+        reference: String,
+        ignored: Vec<String>,
+    },
     Refused(Refused),
     /// The request was wrong, or a prerequisite did not hold.
-    Failed { #[serde(serialize_with = "as_text")] rcode: Rcode, reason: String },
+    Failed {
+        #[serde(serialize_with = "as_text")]
+        rcode: Rcode,
+        reason: String,
+    },
     /// Our own breakage: nothing was decided and nothing changed.
-    Unavailable { reason: String },
+    Unavailable {
+        reason: String,
+    },
 }
 
 fn as_text<S: serde::Serializer>(rcode: &Rcode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -176,7 +197,11 @@ pub fn start(settings: Settings, publish: Writer, store: Store) -> Result<Handle
         .name("writer".into())
         .spawn(move || writer.run(&incoming))
         .expect("a thread can be started");
-    Ok(Handle { orders, board, thread: Arc::new(std::sync::Mutex::new(Some(thread))) })
+    Ok(Handle {
+        orders,
+        board,
+        thread: Arc::new(std::sync::Mutex::new(Some(thread))),
+    })
 }
 
 impl Handle {
@@ -190,7 +215,9 @@ impl Handle {
                 TrySendError::Disconnected(order) => (order, "the server is stopping"),
             };
             if let Order::Job(job) = order {
-                let _ = job.reply.send(Outcome::Unavailable { reason: reason.into() });
+                let _ = job.reply.send(Outcome::Unavailable {
+                    reason: reason.into(),
+                });
             }
         }
         outcome
@@ -212,7 +239,11 @@ impl Handle {
     /// Finishes what was submitted before, closes the store and ends the thread.
     pub fn stop(&self) {
         let _ = self.orders.send(Order::Stop);
-        let thread = self.thread.lock().expect("nobody panics with this lock").take();
+        let thread = self
+            .thread
+            .lock()
+            .expect("nobody panics with this lock")
+            .take();
         if let Some(thread) = thread
             && thread.join().is_err()
         {
@@ -231,7 +262,11 @@ struct Policy {
 impl Policy {
     fn new(settings: &Settings) -> Policy {
         Policy {
-            zones: settings.zones.iter().map(|z| (z.origin.clone(), z.clone())).collect(),
+            zones: settings
+                .zones
+                .iter()
+                .map(|z| (z.origin.clone(), z.clone()))
+                .collect(),
             permits: settings.keys.iter().cloned().collect(),
             limits: crate::check::Limits::default(),
         }
@@ -245,6 +280,10 @@ impl Policy {
     }
 
     fn permits(&self, actor: &Actor) -> &[Permit] {
-        actor.key.as_ref().and_then(|key| self.permits.get(key)).map_or(&[], Vec::as_slice)
+        actor
+            .key
+            .as_ref()
+            .and_then(|key| self.permits.get(key))
+            .map_or(&[], Vec::as_slice)
     }
 }

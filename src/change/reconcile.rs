@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 
 use super::account::{Account, Course, Moment};
 use super::judge::{self, Decision, Proposal};
-use super::writer::{Note, Turn};
+use super::turn::{Note, Turn};
 use super::{Policy, RefusedWhy, repair};
 use crate::check::{self, Severity};
 use crate::guard::{Actor, Path};
@@ -23,23 +23,47 @@ pub(super) struct Desk<'a> {
     pub judged: &'a mut HashMap<Name, Digest>,
 }
 
-/// Why a zone's rows are not fit to be served, and what to do.
+/// A zone's rows beside the image that is served.
+struct Case<'a> {
+    served: &'a ZoneImage,
+    revision: u64,
+    loaded: &'a Loaded,
+    /// Of the rows, as far as they could be read.
+    image: &'a ZoneImage,
+    /// From the image served to that of the rows.
+    diff: &'a Diff,
+}
+
+/// Why a zone's rows are not fit to be served.
 struct Unfit {
     reason: String,
-    mend: String,
     refusal: Option<Decision>,
     verdict: Option<crate::guard::Verdict>,
 }
 
 fn by_hand() -> Actor {
-    Actor { name: "edit by hand".into(), key: None }
+    Actor {
+        name: "edit by hand".into(),
+        key: None,
+    }
 }
 
 /// Compares every zone served with its rows.
-pub(super) fn all(desk: &mut Desk<'_>, tx: &Transaction<'_>, turn: &mut Turn) -> Result<(), StoreError> {
-    let rows: HashMap<Name, ZoneRow> =
-        tx.zones()?.into_iter().map(|row| (row.origin.clone(), row)).collect();
-    let origins: Vec<Name> = turn.view.zones().map(|served| served.origin().clone()).collect();
+pub(super) fn all(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+) -> Result<(), StoreError> {
+    let rows: HashMap<Name, ZoneRow> = tx
+        .zones()?
+        .into_iter()
+        .map(|row| (row.origin.clone(), row))
+        .collect();
+    let origins: Vec<Name> = turn
+        .view
+        .zones()
+        .map(|served| served.origin().clone())
+        .collect();
     for origin in origins {
         let image = turn
             .view
@@ -72,54 +96,60 @@ fn one(
     (served, revision, is_held): (ZoneImage, u64, bool),
     row: &ZoneRow,
 ) -> Result<(), StoreError> {
-    let origin = served.origin().clone();
-    let loaded = tx.load(&origin)?;
-    let untouched = loaded.touched.is_empty();
-    let built = build(&origin, &loaded);
-    let image = built.as_ref().map_or_else(|(_, partial)| partial.clone(), Clone::clone);
-    let diff = Diff::between(&served, &image);
+    let origin = served.origin();
     if row.revision != revision {
         let reason = format!(
             "the store is at revision {}, and revision {revision} is served",
             row.revision
         );
-        turn.hold(&origin, &reason, "put back the database that was there".into());
+        turn.hold(
+            origin,
+            &reason,
+            "put back the database that was there".into(),
+        );
         return Ok(());
     }
-    if diff.is_empty() && built.is_ok() {
-        if is_held {
-            desk.judged.remove(&origin);
-            turn.release(&origin);
-        }
-        if !untouched {
-            tx.clear_touched(&origin)?;
-        }
-        return Ok(());
-    }
-    let unfit = match built {
-        Err((reason, _)) => Unfit { reason, mend: String::new(), refusal: None, verdict: None },
-        Ok(_) => match edit(desk, tx, turn, (&served, revision), &image, &diff, &loaded)? {
-            None => return Ok(()),
-            Some(unfit) => unfit,
-        },
+    let loaded = tx.load(origin)?;
+    let (image, flaw) = build(origin, &loaded);
+    let diff = Diff::between(&served, &image);
+    let case = Case {
+        served: &served,
+        revision,
+        loaded: &loaded,
+        image: &image,
+        diff: &diff,
     };
-    hold(desk, tx, turn, &served, &image, &diff, &loaded.bad, unfit)
+    let unfit = match flaw {
+        None if diff.is_empty() => {
+            if is_held {
+                desk.judged.remove(origin);
+                turn.release(origin);
+            }
+            if !loaded.touched.is_empty() {
+                tx.clear_touched(origin)?;
+            }
+            return Ok(());
+        }
+        Some(reason) => Some(Unfit {
+            reason,
+            refusal: None,
+            verdict: None,
+        }),
+        None => edit(desk, tx, turn, &case)?,
+    };
+    match unfit {
+        Some(unfit) => hold(desk, tx, turn, &case, &unfit),
+        None => Ok(()),
+    }
 }
 
-/// The image of rows, or what is wrong with them and the image of those that could be read.
-fn build(origin: &Name, loaded: &Loaded) -> Result<ZoneImage, (String, ZoneImage)> {
-    let inside =
-        |record: &&crate::rr::Record| record.owner.is_at_or_below(origin);
-    let image =
-        ZoneImage::from_records(origin.clone(), loaded.records.iter().filter(inside).cloned())
-            .unwrap_or_else(|_| ZoneImage::empty(origin.clone()));
-    if let Some(bad) = loaded.bad.first() {
-        return Err((bad_row(bad, loaded.bad.len()), image));
+/// The image of the rows that could be read, and what is wrong with the others.
+fn build(origin: &Name, loaded: &Loaded) -> (ZoneImage, Option<String>) {
+    let flaw = loaded.bad.first().map(|bad| bad_row(bad, loaded.bad.len()));
+    match ZoneImage::from_records(origin.clone(), loaded.records.iter().cloned()) {
+        Ok(image) => (image, flaw),
+        Err(outside) => (ZoneImage::empty(origin.clone()), Some(outside.to_string())),
     }
-    if let Some(record) = loaded.records.iter().find(|record| !inside(record)) {
-        return Err((format!("{} is outside the zone", record.owner), image));
-    }
-    Ok(image)
 }
 
 fn bad_row(bad: &BadRow, count: usize) -> String {
@@ -138,15 +168,23 @@ fn edit(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
-    (served, revision): (&ZoneImage, u64),
-    image: &ZoneImage,
-    diff: &Diff,
-    loaded: &Loaded,
+    case: &Case<'_>,
 ) -> Result<Option<Unfit>, StoreError> {
     let moment = Moment::now();
+    let Case {
+        served,
+        revision,
+        loaded,
+        image,
+        diff,
+    } = *case;
     let origin = served.origin();
     let plain = |reason: String| {
-        Some(Unfit { reason, mend: String::new(), refusal: None, verdict: None })
+        Some(Unfit {
+            reason,
+            refusal: None,
+            verdict: None,
+        })
     };
     if let Some(owner) = damaged(diff, &loaded.touched) {
         return Ok(plain(format!(
@@ -166,10 +204,11 @@ fn edit(
     };
     let weighed = judge::weigh(desk.policy, &turn.view, &turn.freezes, &proposal);
     if let Some(refusal) = judge::refusal(&weighed.verdict) {
-        let Decision::Refused { rule, reason, .. } = &refusal else { unreachable!() };
+        let Decision::Refused { rule, reason, .. } = &refusal else {
+            unreachable!()
+        };
         return Ok(Some(Unfit {
             reason: format!("an edit by hand was refused by {rule}: {reason}"),
-            mend: String::new(),
             verdict: Some(weighed.verdict),
             refusal: Some(refusal),
         }));
@@ -209,11 +248,23 @@ fn edit(
         old_serial: old,
         new_serial: Some(commit.new_serial),
     };
-    let reference =
-        tx.add_audit(audit_row(origin, &actor, &account, course, moment, &Decision::Unchanged))?;
+    let reference = tx.add_audit(audit_row(
+        origin,
+        &actor,
+        &account,
+        course,
+        moment,
+        &Decision::Unchanged,
+    ))?;
     desk.judged.remove(origin);
     turn.view = publish::live(&turn.view, commit.after, next);
-    turn.notes.push(Note::Edited { zone: origin.clone(), reference, moment, removed: diff.removed().count(), added: diff.added().count() });
+    turn.notes.push(Note::Edited {
+        zone: origin.clone(),
+        reference,
+        moment,
+        removed: diff.removed().count(),
+        added: diff.added().count(),
+    });
     Ok(None)
 }
 
@@ -224,27 +275,29 @@ fn damaged(diff: &Diff, touched: &[String]) -> Option<Name> {
         .filter_map(|owner| owner.parse::<Name>().ok())
         .map(|owner| owner.key())
         .collect();
-    let owner = diff.changes.iter().find(|change| !touched.contains(&change.owner.key()));
+    let owner = diff
+        .changes
+        .iter()
+        .find(|change| !touched.contains(&change.owner.key()));
     owner.map(|change| change.owner.clone())
 }
 
-#[allow(clippy::too_many_arguments)]
 fn hold(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
-    served: &ZoneImage,
-    image: &ZoneImage,
-    diff: &Diff,
-    bad: &[BadRow],
-    unfit: Unfit,
+    case: &Case<'_>,
+    unfit: &Unfit,
 ) -> Result<(), StoreError> {
+    let Case {
+        served,
+        image,
+        diff,
+        ..
+    } = *case;
     let origin = served.origin();
-    let ids: Vec<i64> = bad.iter().map(|row| row.id).collect();
-    let mend = match unfit.mend.is_empty() {
-        true => repair::sql(desk.path, origin, &ids, diff),
-        false => unfit.mend,
-    };
+    let ids: Vec<i64> = case.loaded.bad.iter().map(|row| row.id).collect();
+    let mend = repair::sql(desk.path, origin, &ids, diff);
     let seen = desk.judged.insert(origin.clone(), image.digest());
     if let Some(refusal) = &unfit.refusal
         && seen != Some(image.digest())
@@ -262,9 +315,8 @@ fn hold(
             accepted,
             override_: None,
         };
-        let revision = turn.view.zone(origin).and_then(|z| z.zone()).map(|z| z.revision);
         let course = Course {
-            base_revision: revision,
+            base_revision: Some(case.revision),
             old_serial: served.soa().map(|soa| soa.serial),
             ..Course::default()
         };
@@ -272,7 +324,8 @@ fn hold(
         let moment = Moment::now();
         let reference =
             tx.add_audit(audit_row(origin, &actor, &account, course, moment, refusal))?;
-        turn.notes.push(Note::refused(origin, &actor, refusal, reference, moment));
+        turn.notes
+            .push(Note::refused(origin, &actor, refusal, reference, moment));
     }
     turn.hold(origin, &unfit.reason, mend);
     Ok(())
@@ -287,12 +340,18 @@ fn audit_row<'a>(
     decision: &'a Decision,
 ) -> NewAudit<'a> {
     let (outcome, rule, reason, rcode, ede) = match decision {
-        Decision::Refused { rule, reason, why, .. } => (
+        Decision::Refused {
+            rule, reason, why, ..
+        } => (
             "refused",
             Some(rule.as_str()),
             reason.as_str(),
             Rcode::Refused,
-            Some(if *why == RefusedWhy::Guard { ede::OTHER } else { ede::NOT_READY }),
+            Some(if *why == RefusedWhy::Guard {
+                ede::OTHER
+            } else {
+                ede::NOT_READY
+            }),
         ),
         _ => ("committed", None, "", Rcode::NoError, None),
     };
@@ -328,13 +387,15 @@ pub(super) fn admit(
 ) -> Result<(), StoreError> {
     let origin = &row.origin;
     let loaded = tx.load(origin)?;
-    let image = match build(origin, &loaded) {
-        Ok(image) => image,
-        Err((reason, _)) => {
-            turn.hold(origin, &reason, "correct or delete that row with sqlite3".into());
-            return Ok(());
-        }
-    };
+    let (image, flaw) = build(origin, &loaded);
+    if let Some(reason) = flaw {
+        turn.hold(
+            origin,
+            &reason,
+            "correct or delete that row with sqlite3".into(),
+        );
+        return Ok(());
+    }
     let findings = check::full(&image, &desk.policy.limits);
     if let Some(fatal) = findings.iter().find(|f| f.severity == Severity::Fatal) {
         let mend = format!(
@@ -351,7 +412,10 @@ pub(super) fn admit(
         .collect();
     let digest = image.digest();
     turn.view = publish::live(&turn.view, image.clone(), row.revision);
-    turn.notes.push(Note::Admitted { zone: origin.clone(), findings: shown });
+    turn.notes.push(Note::Admitted {
+        zone: origin.clone(),
+        findings: shown,
+    });
     if digest != row.digest {
         changed_while_down(desk, tx, turn, row, image, &loaded)?;
     } else if !loaded.touched.is_empty() {
@@ -374,7 +438,10 @@ fn changed_while_down(
     let moment = Moment::now();
     let traced = !loaded.touched.is_empty();
     let warning = match traced {
-        true => format!("rows were edited by hand while the server was down: {}", loaded.touched.join(", ")),
+        true => format!(
+            "rows were edited by hand while the server was down: {}",
+            loaded.touched.join(", ")
+        ),
         false => "rows changed without a trace while the server was down".to_owned(),
     };
     let old = row.serial.map(Serial);
@@ -382,7 +449,9 @@ fn changed_while_down(
     let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));
     let serial = (desk.policy.zone(origin).serial, behind);
     let decision = judge::commit(&image, image.clone(), serial, moment.unix_secs(), false);
-    let Decision::Commit(commit) = decision else { return Ok(()) };
+    let Decision::Commit(commit) = decision else {
+        return Ok(());
+    };
     tx.rewrite_rrsets(origin, &commit.diff)?;
     tx.clear_touched(origin)?;
     let actor = by_hand();
@@ -411,10 +480,19 @@ fn changed_while_down(
         old_serial: old,
         new_serial: Some(commit.new_serial),
     };
-    let reference =
-        tx.add_audit(audit_row(origin, &actor, &account, course, moment, &Decision::Unchanged))?;
+    let reference = tx.add_audit(audit_row(
+        origin,
+        &actor,
+        &account,
+        course,
+        moment,
+        &Decision::Unchanged,
+    ))?;
     tracing::warn!(zone = %origin, %reference, "{warning}");
     turn.view = publish::live(&turn.view, commit.after, revision);
-    turn.notes.push(Note::Findings { zone: origin.clone(), finding: warning });
+    turn.notes.push(Note::Findings {
+        zone: origin.clone(),
+        finding: warning,
+    });
     Ok(())
 }

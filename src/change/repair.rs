@@ -21,8 +21,10 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
             bad.len(),
         );
     }
-    let mut statements: Vec<String> =
-        bad.iter().map(|id| format!("DELETE FROM record WHERE id = {id};")).collect();
+    let mut statements: Vec<String> = bad
+        .iter()
+        .map(|id| format!("DELETE FROM record WHERE id = {id};"))
+        .collect();
     statements.extend(come.iter().map(|record| {
         format!(
             "DELETE FROM record WHERE zone = {} AND owner = {} AND type = {} AND rdata = {};",
@@ -42,7 +44,11 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
             quoted(&record.rdata_text()),
         )
     }));
-    format!("sqlite3 {} <<'SQL'\n{}\nSQL", path.display(), statements.join("\n"))
+    format!(
+        "sqlite3 {} <<'SQL'\n{}\nSQL",
+        path.display(),
+        statements.join("\n")
+    )
 }
 
 fn quoted(text: &str) -> String {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use super::account::{self, Course, Moment};
-use super::board::{Board, LastRefusal, LastUpdate};
+use super::board::Board;
 use super::custody::{Custody, Loss, Watched};
 use super::judge::{self, Decision, Judged};
 use super::reconcile::{self, Desk};
-use super::{Body, Committed, Job, Order, Outcome, Policy, Refused, Settings, Submission, members};
-use crate::guard::{Actor, Freeze, FreezeScope};
+use super::turn::{Note, Turn, refused, tell};
+use super::{Body, Committed, Job, Order, Outcome, Policy, Settings, Submission, members};
+use crate::guard::{Freeze, FreezeScope};
 use crate::publish::{self, Publisher};
 use crate::rr::{Name, Rtype};
 use crate::store::{NewRevision, Store, StoreError, Transaction};
@@ -29,71 +30,6 @@ pub(super) struct WriterThread {
     freezes: Vec<Freeze>,
     judged: HashMap<Name, Digest>,
     board: Arc<Board>,
-}
-
-/// What a transaction would make true; it becomes so when the transaction is on disk.
-pub(super) struct Turn {
-    pub view: Published,
-    pub freezes: Vec<Freeze>,
-    pub notes: Vec<Note>,
-}
-
-/// Something to tell once it is true.
-pub(super) enum Note {
-    Committed { zone: Name, reference: String, actor: Actor, moment: Moment, outcome: Committed },
-    Refused { zone: Name, actor: Actor, refused: Refused, moment: Moment },
-    Edited { zone: Name, reference: String, moment: Moment, removed: usize, added: usize },
-    Admitted { zone: Name, findings: Vec<String> },
-    Findings { zone: Name, finding: String },
-    /// With a reason only when it is news.
-    Held { zone: Name, reason: Option<String>, mend: String },
-    Released { zone: Name },
-}
-
-impl Note {
-    pub(super) fn refused(
-        zone: &Name,
-        actor: &Actor,
-        decision: &Decision,
-        reference: String,
-        moment: Moment,
-    ) -> Note {
-        let refused = refused(decision, reference);
-        Note::Refused { zone: zone.clone(), actor: actor.clone(), refused, moment }
-    }
-}
-
-fn refused(decision: &Decision, reference: String) -> Refused {
-    match decision {
-        Decision::Refused { rule, reason, accepted, why } => Refused {
-            reference,
-            rule: rule.clone(),
-            reason: reason.clone(),
-            accepted: accepted.clone(),
-            why: *why,
-        },
-        _ => unreachable!("only a refusal is told as one"),
-    }
-}
-
-impl Turn {
-    pub(super) fn hold(&mut self, zone: &Name, reason: &str, mend: String) {
-        let known = self.view.zone(zone).is_some_and(|served| match &**served {
-            Served::Zone(zone) => zone.hold.as_ref().is_some_and(|hold| hold.reason == reason),
-            Served::Unavailable { reason: known, .. } => known == reason,
-        });
-        self.view = publish::held(&self.view, zone, reason);
-        let reason = (!known).then(|| reason.to_owned());
-        self.notes.push(Note::Held { zone: zone.clone(), reason, mend });
-    }
-
-    pub(super) fn release(&mut self, zone: &Name) {
-        let served = self.view.zone(zone).and_then(|served| served.zone()).cloned();
-        if let Some(served) = served {
-            self.view = publish::live(&self.view, (*served.image).clone(), served.revision);
-            self.notes.push(Note::Released { zone: zone.clone() });
-        }
-    }
 }
 
 enum TurnError {
@@ -133,16 +69,27 @@ impl WriterThread {
                 let scope = scope.parse().map_err(|error: crate::guard::GuardError| {
                     StoreError::Damaged(error.to_string())
                 })?;
-                Ok(Freeze { scope, since_unix, reason, actor })
+                Ok(Freeze {
+                    scope,
+                    since_unix,
+                    reason,
+                    actor,
+                })
             })
             .collect::<Result<_, StoreError>>()?;
         let tx = store.begin()?;
-        let mut turn =
-            Turn { view: Published::default(), freezes: self.freezes.clone(), notes: Vec::new() };
+        let mut turn = Turn {
+            view: Published::default(),
+            freezes: self.freezes.clone(),
+            notes: Vec::new(),
+        };
         let rows = tx.zones()?;
         let path = self.settings.store.path.clone();
-        let mut desk =
-            Desk { policy: &self.policy, path: &path, judged: &mut self.judged };
+        let mut desk = Desk {
+            policy: &self.policy,
+            path: &path,
+            judged: &mut self.judged,
+        };
         for row in &rows {
             reconcile::admit(&mut desk, &tx, &mut turn, row)?;
         }
@@ -153,7 +100,7 @@ impl WriterThread {
         }
         let version = tx.data_version()?;
         tx.commit()?;
-        self.custody.agreed = Some(version);
+        self.custody.committed(version);
         self.report_breaches(&mut turn);
         self.finish(turn);
         self.board.set_freezes(&self.freezes);
@@ -201,6 +148,7 @@ impl WriterThread {
             }
             self.turn(jobs);
         }
+        self.custody.close();
     }
 
     /// Watches the store, then decides a group.
@@ -211,7 +159,7 @@ impl WriterThread {
                 self.hold_all(&loss);
                 return answer_all(jobs, &account::refused_without_store(&loss.reason));
             }
-            Ok(Watched::Same) if jobs.is_empty() => return,
+            Ok(Watched::Same) if jobs.is_empty() => return self.custody.checkpoint_when_due(),
             Ok(_) => {}
         }
         match self.group(&jobs) {
@@ -231,7 +179,9 @@ impl WriterThread {
             TurnError::Writing(error) => (false, error),
         };
         tracing::error!(store = %self.custody.path().display(), "store: {error}");
-        let unavailable = Outcome::Unavailable { reason: format!("the store failed: {error}") };
+        let unavailable = Outcome::Unavailable {
+            reason: format!("the store failed: {error}"),
+        };
         answer_all(jobs, &unavailable);
         if matches!(error, StoreError::Busy) {
             return;
@@ -277,12 +227,16 @@ impl WriterThread {
             notes: Vec::new(),
         };
         let path = self.settings.store.path.clone();
-        let agreed = self.custody.agreed;
+        let agreed = self.custody.agreed();
         let store = self.custody.store().expect("watched just now");
         let tx = store.begin().map_err(TurnError::Writing)?;
         let version = tx.data_version().map_err(TurnError::Reading)?;
         if agreed != Some(version) {
-            let mut desk = Desk { policy: &self.policy, path: &path, judged: &mut self.judged };
+            let mut desk = Desk {
+                policy: &self.policy,
+                path: &path,
+                judged: &mut self.judged,
+            };
             reconcile::all(&mut desk, &tx, &mut turn).map_err(TurnError::Reading)?;
         }
         let outcomes = jobs
@@ -291,7 +245,7 @@ impl WriterThread {
             .collect::<Result<Vec<Outcome>, StoreError>>()
             .map_err(TurnError::Writing)?;
         tx.commit().map_err(TurnError::Writing)?;
-        self.custody.agreed = Some(version);
+        self.custody.committed(version);
         Ok((turn, outcomes))
     }
 
@@ -310,62 +264,6 @@ impl WriterThread {
 fn answer_all(jobs: Vec<Job>, outcome: &Outcome) {
     for job in jobs {
         let _ = job.reply.send(outcome.clone());
-    }
-}
-
-/// Puts a note on the board and in the log.
-fn tell(board: &Board, published: &Published, note: Note) {
-    match note {
-        Note::Committed { zone, reference, actor, moment, outcome } => {
-            board.note_zone(published, &zone);
-            tracing::info!(
-                zone = %zone, actor = %actor.name, %reference, revision = outcome.revision,
-                serial = outcome.new_serial, removed = outcome.removed, added = outcome.added,
-                "committed"
-            );
-            let update = LastUpdate { reference, at: moment.text(), actor: actor.name };
-            board.note_update(&zone, update);
-        }
-        Note::Refused { zone, actor, refused, moment } => {
-            account::log_refusal(&zone, &actor, &refused);
-            let last = LastRefusal {
-                reference: refused.reference,
-                at: moment.text(),
-                actor: actor.name.clone(),
-                rule: refused.rule,
-                reason: refused.reason,
-            };
-            board.note_refusal(&zone, &actor, last);
-        }
-        Note::Edited { zone, reference, moment, removed, added } => {
-            board.note_zone(published, &zone);
-            tracing::info!(zone = %zone, %reference, removed, added, "took in an edit by hand");
-            let actor = "edit by hand".to_owned();
-            board.note_update(&zone, LastUpdate { reference, at: moment.text(), actor });
-        }
-        Note::Admitted { zone, findings } => {
-            board.note_zone(published, &zone);
-            for finding in &findings {
-                tracing::warn!(zone = %zone, "served with an error: {finding}");
-            }
-            board.note_findings(&zone, findings);
-        }
-        Note::Findings { zone, finding } => {
-            tracing::warn!(zone = %zone, "{finding}");
-            board.note_zone(published, &zone);
-            board.add_finding(&zone, finding);
-        }
-        Note::Held { zone, reason, mend } => {
-            if let Some(reason) = reason {
-                tracing::error!(zone = %zone, "holds: {reason}");
-            }
-            board.note_zone(published, &zone);
-            board.note_mend(&zone, mend);
-        }
-        Note::Released { zone } => {
-            tracing::info!(zone = %zone, "the live data are fit again: the hold ends");
-            board.note_zone(published, &zone);
-        }
     }
 }
 
@@ -390,12 +288,24 @@ fn decide(
             tx.find_mac(mac, moment.unix_secs().saturating_sub(RETRANSMIT_SECS))?
     {
         // The same message once more: it has been applied, and gets its first result.
-        return Ok(Outcome::Unchanged { reference, ignored: Vec::new() });
+        return Ok(Outcome::Unchanged {
+            reference,
+            ignored: Vec::new(),
+        });
     }
-    let judged =
-        judge::judge(policy, &turn.view, &turn.freezes, submission, moment.unix_secs());
+    let judged = judge::judge(
+        policy,
+        &turn.view,
+        &turn.freezes,
+        submission,
+        moment.unix_secs(),
+    );
     let mut course = Course::default();
-    if let Some(zone) = turn.view.zone(&submission.zone).and_then(|served| served.zone()) {
+    if let Some(zone) = turn
+        .view
+        .zone(&submission.zone)
+        .and_then(|served| served.zone())
+    {
         course.base_revision = Some(zone.revision);
         course.old_serial = zone.image.soa().map(|soa| soa.serial);
     }
@@ -406,7 +316,9 @@ fn decide(
         turn.view = publish::live(&turn.view, commit.after.clone(), revision);
     }
     let reference = tx.add_audit(account::row(submission, &judged, course, moment, mac))?;
-    Ok(conclude(turn, submission, judged, course, reference, moment))
+    Ok(conclude(
+        turn, submission, judged, course, reference, moment,
+    ))
 }
 
 fn write(
@@ -469,11 +381,19 @@ fn conclude(
             });
             Outcome::Committed(outcome)
         }
-        Decision::Unchanged => Outcome::Unchanged { reference, ignored: judged.ignored },
+        Decision::Unchanged => Outcome::Unchanged {
+            reference,
+            ignored: judged.ignored,
+        },
         Decision::Failed { rcode, reason } => Outcome::Failed { rcode, reason },
         decision @ Decision::Refused { .. } => {
             let refused = refused(&decision, reference);
-            turn.notes.push(Note::Refused { zone, actor, refused: refused.clone(), moment });
+            turn.notes.push(Note::Refused {
+                zone,
+                actor,
+                refused: refused.clone(),
+                moment,
+            });
             Outcome::Refused(refused)
         }
     }
@@ -509,7 +429,15 @@ fn freeze(
         None => format!("{scope} was not frozen"),
     });
     tracing::warn!(actor = %submission.actor.name, "{}", judged.warnings[0]);
-    let reference =
-        tx.add_audit(account::row(submission, &judged, Course::default(), moment, None))?;
-    Ok(Outcome::Unchanged { reference, ignored: judged.warnings })
+    let reference = tx.add_audit(account::row(
+        submission,
+        &judged,
+        Course::default(),
+        moment,
+        None,
+    ))?;
+    Ok(Outcome::Unchanged {
+        reference,
+        ignored: judged.warnings,
+    })
 }

@@ -25,16 +25,20 @@ pub enum Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Path::Update => "update",
-            Path::Cli => "cli",
-            Path::Import => "import",
-            Path::HandEdit => "edit by hand",
-        })
+        f.write_str(self.as_str())
     }
 }
 
 impl Path {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Path::Update => "update",
+            Path::Cli => "cli",
+            Path::Import => "import",
+            Path::HandEdit => "edit by hand",
+        }
+    }
+
     /// Overrides are given on the command line, so only its two paths carry one.
     pub(super) fn takes_overrides(self) -> bool {
         matches!(self, Path::Cli | Path::Import)

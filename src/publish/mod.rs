@@ -48,7 +48,9 @@ fn reap(incoming: &Receiver<Arc<Published>>) {
     let mut waiting: Vec<Arc<Published>> = Vec::new();
     loop {
         let next = match waiting.is_empty() {
-            true => incoming.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            true => incoming
+                .recv()
+                .map_err(|_| mpsc::RecvTimeoutError::Disconnected),
             false => incoming.recv_timeout(PAUSE),
         };
         match next {
@@ -62,7 +64,11 @@ fn reap(incoming: &Receiver<Arc<Published>>) {
 
 /// `published` with a fit image of a zone, which ends any hold.
 pub fn live(published: &Published, image: ZoneImage, revision: u64) -> Published {
-    published.with(Served::Zone(ServedZone { image: Arc::new(image), revision, hold: None }))
+    published.with(Served::Zone(ServedZone {
+        image: Arc::new(image),
+        revision,
+        hold: None,
+    }))
 }
 
 /// `published` with a zone held: its image stays, and a hold that already was keeps its age. A zone
@@ -71,13 +77,22 @@ pub fn held(published: &Published, origin: &Name, reason: &str) -> Published {
     let served = published.zone(origin).and_then(|served| served.zone());
     published.with(match served {
         Some(zone) => {
-            let since = zone.hold.as_ref().map_or_else(Instant::now, |hold| hold.since);
+            let since = zone
+                .hold
+                .as_ref()
+                .map_or_else(Instant::now, |hold| hold.since);
             Served::Zone(ServedZone {
-                hold: Some(Hold { since, reason: reason.to_owned() }),
+                hold: Some(Hold {
+                    since,
+                    reason: reason.to_owned(),
+                }),
                 ..zone.clone()
             })
         }
-        None => Served::Unavailable { origin: origin.clone(), reason: reason.to_owned() },
+        None => Served::Unavailable {
+            origin: origin.clone(),
+            reason: reason.to_owned(),
+        },
     })
 }
 
@@ -99,7 +114,12 @@ mod tests {
         publisher.publish(held(&publisher.current(), &name("example."), "rows gone"));
         let since = |reader: &crate::zone::Reader| {
             let published = reader.load();
-            let zone = published.zone(&name("example.")).unwrap().zone().unwrap().clone();
+            let zone = published
+                .zone(&name("example."))
+                .unwrap()
+                .zone()
+                .unwrap()
+                .clone();
             assert_eq!(zone.revision, 7);
             zone.hold.unwrap().since
         };

@@ -43,7 +43,7 @@ impl std::fmt::Display for Record {
 pub struct RrSet {
     rtype: Rtype,
     ttl: u32,
-    count: u16,
+    count: u32,
     body: Box<[u8]>,
 }
 
@@ -52,8 +52,8 @@ pub const RECORD_HEAD: usize = 12;
 const OWNER_POINTER: [u8; 2] = [0xC0, 0x0C];
 
 impl RrSet {
-    /// An RRset of these RDATA; duplicates are kept once. `None` when there are none, or more than
-    /// 65,535.
+    /// An RRset of these RDATA; duplicates are kept once. `None` when there are none, or one is
+    /// longer than 65,535 octets.
     pub fn new<R: AsRef<[u8]>>(
         rtype: Rtype,
         ttl: u32,
@@ -66,7 +66,7 @@ impl RrSet {
                 rdata::canonical(rtype, a.as_ref()) == rdata::canonical(rtype, b.as_ref())
             });
         }
-        let count = u16::try_from(rdatas.len())
+        let count = u32::try_from(rdatas.len())
             .ok()
             .filter(|&count| count > 0)?;
         let octets = rdatas.iter().map(|r| RECORD_HEAD + r.as_ref().len()).sum();
@@ -100,7 +100,7 @@ impl RrSet {
     /// How many records.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        usize::from(self.count)
+        self.count as usize
     }
 
     /// All records as they stand in an answer to a question for their owner, the owner being a
