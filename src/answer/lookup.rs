@@ -99,11 +99,12 @@ fn at_node(node: &Node, rtype: Rtype, synthesised: bool) -> Step<'_> {
             false => Step::Everything(source),
         };
     }
-    // A type asked for goes before the alias: CNAME itself, and what may stand beside one.
     if let Some(rrset) = node.rrset(rtype) {
         return Step::Data(source, rrset);
     }
     match node.rrset(Rtype::CNAME) {
+        // These stand beside an alias and are asked for at its own name (RFC 4035 §2.5).
+        Some(_) if matches!(rtype, Rtype::NSEC | Rtype::RRSIG) => Step::NoData,
         Some(cname) => Step::Cname(source, cname),
         None => Step::NoData,
     }

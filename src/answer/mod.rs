@@ -28,8 +28,8 @@ pub use members::{Members, WalkEnd, members};
 use reply::{Reply, Room};
 use request::{Edns, Question, Request};
 
-/// Aliases followed in one look-up; resolvers give up at about as many.
-const ALIASES_MAX: usize = 16;
+/// Alias records in one answer. Resolvers follow eleven, so data behind more are out of reach.
+const ALIASES_MAX: usize = 12;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {

@@ -33,6 +33,16 @@ fn aliases_are_followed_inside_the_zone_and_the_end_gives_rcode_and_authority() 
 }
 
 #[test]
+fn what_may_stand_beside_an_alias_is_asked_for_at_its_own_name() {
+    let zone = example("www.example. 60 CNAME host.example.\nhost.example. 60 A 192.0.2.1");
+    for rtype in ["NSEC", "RRSIG"] {
+        let seen = ask(&zone, "www.example.", rtype);
+        assert!(seen.answer.is_empty(), "{seen:?}");
+        seen.is_negative(ResponseCode::NoError);
+    }
+}
+
+#[test]
 fn an_alias_does_not_lead_into_another_zone_served_here() {
     let zones = example("www.example. 60 CNAME www.other.").with(served(&format!(
         "other. {SOA}\nother. 60 NS ns1.example.\nwww.other. 60 A 192.0.2.1"
