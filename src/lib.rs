@@ -11,5 +11,6 @@ pub mod rr;
 pub mod store;
 pub mod tsig;
 pub mod update;
+pub mod wire;
 pub mod zone;
 pub mod zonefile;

@@ -1,0 +1,154 @@
+//! One TCP connection: messages behind two octets of length (RFC 1035 §4.2.2), answered as they
+//! become ready, in order or not (RFC 7766 §6.2.1.1).
+//!
+//! A reader and a writer, joined by a channel of answers. The reader takes a place in the channel
+//! before it reads on, so a client that does not take its answers is not read from either.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{self, OwnedPermit};
+use tokio::time::timeout;
+
+use super::slow::{self, Reply};
+use super::tcp::Terms;
+use crate::answer::{Outcome, Transport};
+use crate::rr::message::HEADER_OCTETS;
+
+/// Messages of one connection that are being answered, or whose answers wait to be written.
+const PIPELINE: usize = 16;
+/// Answers are written together up to about this many octets.
+const WRITE_OCTETS: usize = 16 << 10;
+/// How long a connection that we close first is still read from.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, terms: &Terms) {
+    // Answers are whole segments already.
+    let _ = stream.set_nodelay(true);
+    let (read, write) = stream.into_split();
+    let (answers, to_write) = mpsc::channel(PIPELINE);
+    let mut read = BufReader::new(read);
+    let reader = async {
+        let end = read_requests(&mut read, &answers, peer, terms).await;
+        // The writer ends when the last answer under way is written.
+        drop(answers);
+        end
+    };
+    let (end, written) = tokio::join!(reader, write_answers(write, to_write, terms.limits.message));
+    if matches!(end, End::Ours) && written.is_ok() {
+        linger(&mut read).await;
+    }
+}
+
+/// Who ended the requests of a connection.
+enum End {
+    /// The client, which may still read (half-close).
+    Theirs,
+    Ours,
+}
+
+async fn read_requests(
+    read: &mut BufReader<OwnedReadHalf>,
+    answers: &mpsc::Sender<Vec<u8>>,
+    peer: SocketAddr,
+    terms: &Terms,
+) -> End {
+    let mut stopping = terms.stopping.clone();
+    let mut request = Vec::new();
+    loop {
+        let Ok(place) = answers.clone().reserve_owned().await else {
+            return End::Theirs;
+        };
+        let next = tokio::select! {
+            // Requests that have come before we stop are answered.
+            biased;
+            next = read_request(read, &mut request, terms) => next,
+            _ = stopping.wait_for(|stop| *stop) => return End::Ours,
+            // The writer gave up: the client does not read.
+            () = answers.closed() => return End::Theirs,
+        };
+        match next {
+            Ok(()) if request.len() >= HEADER_OCTETS => answer(&request, peer, terms, place),
+            // Whatever sends this is not in step with us about where messages begin.
+            Ok(()) => return End::Ours,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return End::Ours,
+            Err(_) => return End::Theirs,
+        }
+    }
+}
+
+async fn read_request(
+    read: &mut BufReader<OwnedReadHalf>,
+    request: &mut Vec<u8>,
+    terms: &Terms,
+) -> io::Result<()> {
+    let mut len = [0; 2];
+    timeout(terms.limits.idle, read.read_exact(&mut len[..1])).await??;
+    timeout(terms.limits.message, async {
+        read.read_exact(&mut len[1..]).await?;
+        request.resize(usize::from(u16::from_be_bytes(len)), 0);
+        read.read_exact(request).await
+    })
+    .await??;
+    Ok(())
+}
+
+fn answer(request: &[u8], peer: SocketAddr, terms: &Terms, place: OwnedPermit<Vec<u8>>) {
+    let mut out = Vec::new();
+    match terms.service.answer(request, Transport::Tcp, 0, &mut out) {
+        Outcome::Silent => {}
+        Outcome::Answered => drop(place.send(out)),
+        Outcome::Elsewhere => match slow::take(&terms.service, request, peer, Transport::Tcp) {
+            Reply::Silent => {}
+            Reply::Ready(reply) => drop(place.send(reply)),
+            Reply::Later(update) => {
+                tokio::spawn(async move {
+                    if let Some(reply) = update.finish().await {
+                        place.send(reply);
+                    }
+                });
+            }
+        },
+    }
+}
+
+async fn write_answers(
+    mut write: OwnedWriteHalf,
+    mut answers: mpsc::Receiver<Vec<u8>>,
+    patience: Duration,
+) -> io::Result<()> {
+    let mut frames = Vec::new();
+    while let Some(first) = answers.recv().await {
+        frames.clear();
+        let mut next = Some(first);
+        while let Some(answer) = next {
+            put_frame(&mut frames, &answer)?;
+            next = match frames.len() < WRITE_OCTETS {
+                true => answers.try_recv().ok(),
+                false => None,
+            };
+        }
+        timeout(patience, write.write_all(&frames)).await??;
+    }
+    write.shutdown().await
+}
+
+fn put_frame(frames: &mut Vec<u8>, answer: &[u8]) -> io::Result<()> {
+    let too_long = |_| io::Error::other("an answer is longer than 65535 octets");
+    let len = u16::try_from(answer.len()).map_err(too_long)?;
+    frames.extend_from_slice(&len.to_be_bytes());
+    frames.extend_from_slice(answer);
+    Ok(())
+}
+
+/// Reads what still comes. Closing with octets unread sends a reset, which can take our last
+/// answers from the client before it has read them.
+async fn linger(read: &mut BufReader<OwnedReadHalf>) {
+    let mut rest = [0; 4096];
+    let drained = async { while matches!(read.read(&mut rest).await, Ok(1..)) {} };
+    let _ = timeout(LINGER, drained).await;
+}

@@ -1,0 +1,290 @@
+//! The slow path, for UDP and TCP alike: signed messages and updates.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use super::datagram::{Door, Envelope};
+use super::rcode::Verdict;
+use super::seldom::Seldom;
+use super::{Service, udp};
+use crate::answer::{self, Transport};
+use crate::change::{self, Submission};
+use crate::guard::{Actor, Path};
+use crate::rr::Name;
+use crate::rr::message::{HEADER_OCTETS, OPCODE_UPDATE, Rcode};
+use crate::tsig::{self, Checked, Signed};
+use crate::update;
+
+static UNVERIFIED: Seldom = Seldom::new();
+static UNSIGNABLE: Seldom = Seldom::new();
+
+/// A datagram that the UDP door passes on.
+pub(super) struct Job {
+    pub door: Arc<Door>,
+    pub envelope: Envelope,
+    pub request: Vec<u8>,
+}
+
+/// What is to be sent, or will be.
+pub(super) enum Reply {
+    Silent,
+    Ready(Vec<u8>),
+    Later(Pending),
+}
+
+/// An update that waits for its outcome.
+pub(super) struct Pending {
+    outcome: oneshot::Receiver<change::Outcome>,
+    signed: Signed,
+}
+
+/// Answers what the UDP threads pass on, until they are gone and the last outcome is sent. Updates
+/// are submitted in the order in which they came.
+pub(super) async fn answer_datagrams(service: Arc<Service>, mut jobs: mpsc::Receiver<Job>) {
+    let mut pending = JoinSet::new();
+    loop {
+        let job = tokio::select! {
+            job = jobs.recv() => job,
+            Some(_) = pending.join_next() => continue,
+        };
+        let Some(job) = job else { break };
+        match take(&service, &job.request, job.envelope.peer, Transport::Udp) {
+            Reply::Silent => {}
+            Reply::Ready(reply) => udp::send(&job.door, &job.envelope, &reply),
+            Reply::Later(update) => {
+                pending.spawn(async move {
+                    if let Some(reply) = update.finish().await {
+                        udp::send(&job.door, &job.envelope, &reply);
+                    }
+                });
+            }
+        }
+    }
+    while pending.join_next().await.is_some() {}
+}
+
+/// Takes in a request that is not a plain query. An update is submitted before this returns.
+pub(super) fn take(
+    service: &Service,
+    request: &[u8],
+    source: SocketAddr,
+    transport: Transport,
+) -> Reply {
+    let desk = Desk {
+        service,
+        source,
+        transport,
+    };
+    // As at the UDP door: no octets of a peer's may cost us the slow path.
+    catch_unwind(AssertUnwindSafe(|| desk.take(request))).unwrap_or_else(|_| {
+        error!(%source, "a request caused a panic and gets no answer");
+        Reply::Silent
+    })
+}
+
+struct Desk<'a> {
+    service: &'a Service,
+    source: SocketAddr,
+    transport: Transport,
+}
+
+impl Desk<'_> {
+    fn take(&self, request: &[u8]) -> Reply {
+        match tsig::check(&self.service.keys, request, now_unix()) {
+            Checked::Malformed => respond(request, &Verdict::plain(Rcode::FormErr)),
+            Checked::Rejected { response, reason } => {
+                if let Some(unsaid) = UNVERIFIED.due() {
+                    info!(source = %self.source, reason, unsaid, "a signature was not accepted");
+                }
+                Reply::Ready(response)
+            }
+            Checked::Unsigned => respond(request, &self.unsigned(request)),
+            Checked::Signed(signed) if is_update(request) => self.update(signed),
+            Checked::Signed(signed) => self.query(signed),
+        }
+    }
+
+    /// Without a signature neither an update nor a question about a key's refusals is looked into
+    /// further than RFC 2136 §3.1 asks; nothing is submitted, so strangers write no audit rows.
+    fn unsigned(&self, request: &[u8]) -> Verdict {
+        match is_update(request).then(|| self.readable(request)) {
+            Some(Err(verdict)) => verdict,
+            Some(Ok(_)) | None => Verdict::not_signed(),
+        }
+    }
+
+    /// An update that can be read, for a zone of ours (RFC 2136 §3.1).
+    fn readable(&self, request: &[u8]) -> Result<update::UpdateMessage, Verdict> {
+        let message = update::parse(request).map_err(|failure| Verdict::plain(failure.rcode))?;
+        match self.service.published.load().zone(&message.zone) {
+            Some(_) => Ok(message),
+            None => Err(Verdict::plain(Rcode::NotAuth)),
+        }
+    }
+
+    fn update(&self, signed: Signed) -> Reply {
+        let message = match self.readable(&signed.message) {
+            Ok(message) => message,
+            Err(verdict) => {
+                let mut reply = Vec::new();
+                put(&signed.message, &verdict, &mut reply);
+                return sign(signed, reply);
+            }
+        };
+        let outcome = self.service.change.submit(Submission {
+            zone: message.zone.clone(),
+            actor: Actor {
+                name: format!("key {}", signed.key),
+                key: Some(signed.key.clone()),
+            },
+            path: Path::Update,
+            source: Some(self.source),
+            transport: Some(match self.transport {
+                Transport::Udp => "udp",
+                Transport::Tcp => "tcp",
+            }),
+            body: change::Body::Update {
+                message,
+                mac: signed.mac.clone(),
+            },
+            override_: None,
+        });
+        Reply::Later(Pending { outcome, signed })
+    }
+
+    fn query(&self, signed: Signed) -> Reply {
+        let mut reply = Vec::new();
+        let (request, reserve) = (&signed.message, signed.octets());
+        let outcome = self
+            .service
+            .answer(request, self.transport, reserve, &mut reply);
+        match outcome {
+            answer::Outcome::Answered => {}
+            answer::Outcome::Silent => return Reply::Silent,
+            answer::Outcome::Elsewhere => self.last_refusal(&signed, &mut reply),
+        }
+        sign(signed, reply)
+    }
+
+    /// CH TXT `last-refusal.<key>.lastgood.`, for the key itself.
+    fn last_refusal(&self, signed: &Signed, reply: &mut Vec<u8>) {
+        if last_refusal_key(&signed.message).as_ref() != Some(&signed.key) {
+            return put(&signed.message, &Verdict::not_this_key(), reply);
+        }
+        let text = self.service.change.last_refusal(&signed.key);
+        let text = text.unwrap_or_else(|| "no update of this key was refused".into());
+        let context = answer::Context {
+            published: &self.service.published.load(),
+            settings: &self.service.answer,
+            transport: self.transport,
+            now: Instant::now(),
+            reserve: signed.octets(),
+        };
+        answer::respond_txt(&signed.message, &[text], &context, reply);
+    }
+}
+
+impl Pending {
+    /// The signed answer, once the outcome is known.
+    pub async fn finish(self) -> Option<Vec<u8>> {
+        // The writer drops what it can no longer answer only when it stops.
+        let outcome = self.outcome.await.unwrap_or(change::Outcome::Unavailable {
+            reason: "the server is stopping".into(),
+        });
+        let mut reply = Vec::new();
+        put(&self.signed.message, &Verdict::of(&outcome), &mut reply);
+        match sign(self.signed, reply) {
+            Reply::Ready(reply) => Some(reply),
+            _ => None,
+        }
+    }
+}
+
+fn respond(request: &[u8], verdict: &Verdict) -> Reply {
+    let mut reply = Vec::new();
+    put(request, verdict, &mut reply);
+    match reply.is_empty() {
+        true => Reply::Silent,
+        false => Reply::Ready(reply),
+    }
+}
+
+fn put(request: &[u8], verdict: &Verdict, reply: &mut Vec<u8>) {
+    let ede = verdict.ede.as_ref();
+    answer::respond(
+        request,
+        verdict.rcode,
+        ede.map(|(code, text)| (*code, text.as_str())),
+        reply,
+    );
+}
+
+fn sign(signed: Signed, mut reply: Vec<u8>) -> Reply {
+    match signed.sign(&mut reply, now_unix()) {
+        Ok(()) => Reply::Ready(reply),
+        // An unsigned answer would be thrown away by the client, or believed without reason.
+        Err(error) => {
+            if let Some(unsaid) = UNSIGNABLE.due() {
+                warn!(%error, unsaid, "an answer cannot be signed and is not sent");
+            }
+            Reply::Silent
+        }
+    }
+}
+
+/// The key whose refusal is asked for by the first question of a message.
+fn last_refusal_key(message: &[u8]) -> Option<Name> {
+    const LAST: &[u8] = b"\x08lastgood\x00";
+    let (name, _) = Name::from_message(message, HEADER_OCTETS).ok()?;
+    let below = name.parent()?;
+    let split = below.len().checked_sub(LAST.len())?;
+    let (key, last) = below.as_wire().split_at(split);
+    let first = name.labels().next()?;
+    if !first.eq_ignore_ascii_case(b"last-refusal") || !last.eq_ignore_ascii_case(LAST) {
+        return None;
+    }
+    Name::from_wire(&[key, &[0]].concat()).ok()
+}
+
+fn is_update(message: &[u8]) -> bool {
+    message
+        .get(2)
+        .is_some_and(|flags| flags >> 3 & 0xF == OPCODE_UPDATE)
+}
+
+fn now_unix() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(name: &str) -> Vec<u8> {
+        let mut message = vec![0; HEADER_OCTETS];
+        message.extend_from_slice(name.parse::<Name>().unwrap().as_wire());
+        message
+    }
+
+    #[test]
+    fn the_key_of_a_question_about_refusals_stands_between_the_fixed_labels() {
+        let asked = |name| last_refusal_key(&question(name));
+        let key = |name: &str| Some(name.parse::<Name>().unwrap());
+        assert_eq!(asked("last-refusal.enactor-a.lastgood."), key("enactor-a."));
+        assert_eq!(asked("LAST-Refusal.a.b.LASTGOOD."), key("a.b."));
+        assert_eq!(asked("last-refusal.lastgood."), key("."));
+        assert_eq!(asked("last-refusal.enactor-a.example."), None);
+        assert_eq!(asked("refusal.enactor-a.lastgood."), None);
+        // The same octets at the end, but not the label.
+        assert_eq!(asked("last-refusal.x\\008lastgood."), None);
+        assert_eq!(last_refusal_key(&[0; 5]), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! The UDP door: a thread for each socket answers plain queries where it receives them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
+use tokio::sync::mpsc;
+use tracing::{debug, error, warn};
+
+use super::Service;
+use super::datagram::{self, Door, Envelope, Inbox};
+use super::seldom::Seldom;
+use super::slow::Job;
+use crate::answer::{Outcome, Transport};
+
+/// After an error that is not about one datagram, so that a broken socket does not cost a core.
+const ERROR_PAUSE: Duration = Duration::from_millis(50);
+/// Batches still answered once told to stop: what had come by then, and an end even in a flood.
+const LAST_BATCHES: usize = 256;
+
+static RECEIVE_FAILS: Seldom = Seldom::new();
+static SLOW_IS_FULL: Seldom = Seldom::new();
+
+/// Answers until told to stop, and then what has already come.
+pub(super) fn serve(
+    door: &Arc<Door>,
+    service: &Service,
+    slow: &mpsc::Sender<Job>,
+    stopping: &AtomicBool,
+) {
+    // No octets of a peer's should cause a panic. Should some do, they must not cost us the door.
+    while catch_unwind(AssertUnwindSafe(|| run(door, service, slow, stopping))).is_err() {
+        error!("a UDP thread has panicked and starts again");
+    }
+}
+
+fn run(door: &Arc<Door>, service: &Service, slow: &mpsc::Sender<Job>, stopping: &AtomicBool) {
+    let mut inbox = Inbox::new(door);
+    let mut out = Vec::with_capacity(usize::from(u16::MAX));
+    let mut each =
+        |request: &[u8], envelope| answer(request, envelope, door, service, slow, &mut out);
+    while !stopping.load(Ordering::Acquire) {
+        match inbox.receive(door, MsgFlags::MSG_WAITFORONE, &mut each) {
+            Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Err(error) => {
+                if let Some(unsaid) = RECEIVE_FAILS.due() {
+                    warn!(%error, unsaid, "receiving datagrams fails");
+                }
+                std::thread::sleep(ERROR_PAUSE);
+            }
+        }
+    }
+    for _ in 0..LAST_BATCHES {
+        if inbox
+            .receive(door, MsgFlags::MSG_DONTWAIT, &mut each)
+            .is_err()
+        {
+            break;
+        }
+    }
+}
+
+fn answer(
+    request: &[u8],
+    envelope: Envelope,
+    door: &Arc<Door>,
+    service: &Service,
+    slow: &mpsc::Sender<Job>,
+    out: &mut Vec<u8>,
+) {
+    out.clear();
+    match service.answer(request, Transport::Udp, 0, out) {
+        Outcome::Silent => {}
+        Outcome::Answered => send(door, &envelope, out),
+        Outcome::Elsewhere => {
+            let job = Job {
+                door: door.clone(),
+                envelope,
+                request: request.to_vec(),
+            };
+            // Never wait here: clients ask again, queries behind this one would not be answered.
+            if slow.try_send(job).is_err()
+                && let Some(unsaid) = SLOW_IS_FULL.due()
+            {
+                warn!(unsaid, "too many updates and signed queries wait: dropped");
+            }
+        }
+    }
+}
+
+/// Sends, or logs why not: a forged source may be an address that nothing can be sent to.
+pub(super) fn send(door: &Door, envelope: &Envelope, reply: &[u8]) {
+    if let Err(error) = datagram::send(&door.socket, envelope, reply) {
+        debug!(%error, peer = %envelope.peer, "a reply could not be sent");
+    }
+}
