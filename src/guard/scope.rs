@@ -2,7 +2,7 @@
 
 use super::verdict::Judged;
 use super::{Change, Facts, Mode, Path, Permit};
-use crate::rr::{Name, Rtype};
+use crate::rr::{Name, RrSet, Rtype};
 use crate::zone::{Operation, ZoneImage};
 
 pub(super) const RULE: &str = "scope";
@@ -50,35 +50,43 @@ fn denied(before: &ZoneImage, permits: &[&Permit], operation: &Operation) -> Opt
         .iter()
         .filter(|permit| permit.allows_owner(owner, origin))
         .collect();
-    let allows_type = |rtype| here.iter().any(|permit| permit.allows_type(rtype));
+    let allows = |rtype, rdata: &[u8]| {
+        here.iter()
+            .any(|permit| permit.allows_type(rtype) && permit.allows_data(rtype, rdata))
+    };
+    // What a range keeps a key from deleting record by record it may not delete by the RRset.
+    let keeps = |rrset: &RrSet| rrset.rdatas().any(|rdata| !allows(rrset.rtype(), rdata));
     match operation {
         Operation::Add(record) | Operation::DeleteRecord(record) => {
-            let allowed = here.iter().any(|permit| {
-                permit.allows_type(record.rtype) && permit.allows_data(record.rtype, &record.rdata)
-            });
-            (!allowed).then(|| operation.to_string())
+            (!allows(record.rtype, &record.rdata)).then(|| operation.to_string())
         }
         Operation::DeleteRrset { rtype, .. } => {
-            (!allows_type(*rtype)).then(|| operation.to_string())
+            let allows_type = here.iter().any(|permit| permit.allows_type(*rtype));
+            let keeps = before
+                .rrset(owner, *rtype)
+                .is_some_and(|rrset| keeps(rrset));
+            (!allows_type || keeps).then(|| operation.to_string())
         }
         // Denied for a foreign owner even where nothing is left to delete, lest the answer tell
         // what exists.
         Operation::DeleteName { .. } if here.is_empty() => Some(operation.to_string()),
-        Operation::DeleteName { .. } => would_remove(before, owner)
-            .find(|&rtype| !allows_type(rtype))
-            .map(|rtype| format!("{operation}, which would remove its {rtype} RRset")),
+        Operation::DeleteName { .. } => {
+            let kept = would_remove(before, owner).find(|rrset| keeps(rrset))?;
+            let rtype = kept.rtype();
+            Some(format!("{operation}, which would remove its {rtype} RRset"))
+        }
     }
 }
 
-/// The types that deleting a whole name removes: at the apex all but SOA and NS
+/// The RRsets that deleting a whole name removes: at the apex all but SOA and NS
 /// (RFC 2136 §3.4.2.3).
-fn would_remove<'a>(before: &'a ZoneImage, owner: &Name) -> impl Iterator<Item = Rtype> + 'a {
+fn would_remove<'a>(before: &'a ZoneImage, owner: &Name) -> impl Iterator<Item = &'a RrSet> + 'a {
     let is_apex = owner == before.origin();
     before
         .node(owner)
         .into_iter()
-        .flat_map(|node| node.rrsets().iter().map(|rrset| rrset.rtype()))
-        .filter(move |&rtype| !(is_apex && matches!(rtype, Rtype::SOA | Rtype::NS)))
+        .flat_map(|node| node.rrsets().iter().map(|rrset| &**rrset))
+        .filter(move |rrset| !(is_apex && matches!(rrset.rtype(), Rtype::SOA | Rtype::NS)))
 }
 
 fn accepted(permits: &[&Permit], origin: &Name) -> String {

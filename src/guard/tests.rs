@@ -254,6 +254,13 @@ fn a_permit_limits_types_and_data() {
     };
     assert!(scope_allows(&permits, delete_rrset(Rtype::A)));
     assert!(!scope_allows(&permits, delete_rrset(Rtype::MX)));
+    let upper_half = [permit(&["api", "mail"], &[Rtype::A], &["192.0.2.8/29"])];
+    assert!(
+        !scope_allows(&upper_half, delete_rrset(Rtype::A)),
+        "the RRset holds data outside the range"
+    );
+    let delete_name = |owner| Operation::DeleteName { owner: name(owner) };
+    assert!(!scope_allows(&upper_half, delete_name("api.example.com.")));
     let ipv4_alone = [permit(&["api"], &[], &["192.0.2.0/24"])];
     assert!(!scope_allows(&ipv4_alone, add(Rtype::AAAA, "2001:db8::1")));
     for bad in [
