@@ -17,6 +17,7 @@ pub(super) fn owners(before: &ZoneImage, diff: &Diff, after: &ZoneImage) -> Hash
         owners: HashSet::new(),
         seen: HashSet::new(),
         queue: Vec::new(),
+        dname_targets: HashSet::new(),
     };
     let mut changed: BTreeMap<OrderKey, Vec<&RrsetChange>> = BTreeMap::new();
     for change in &diff.changes {
@@ -71,6 +72,8 @@ struct Search<'a> {
     owners: HashSet<Key>,
     seen: HashSet<Moved>,
     queue: Vec<Moved>,
+    /// Names whose referring DNAMEs have been found.
+    dname_targets: HashSet<Name>,
 }
 
 impl Search<'_> {
@@ -152,10 +155,8 @@ impl Search<'_> {
             // How much glue a referral carries depends on the addresses themselves.
             Rtype::A | Rtype::AAAA => {
                 for image in self.images {
-                    let cuts = image.referrers(&change.owner).filter(|(cut, rtype)| {
-                        *rtype == Rtype::NS && change.owner.is_at_or_below(cut)
-                    });
-                    self.owners.extend(cuts.map(|(cut, _)| cut.key()));
+                    let cut = image.cut_at_or_above(&change.owner);
+                    self.owners.extend(cut.map(|cut| cut.name().key()));
                 }
             }
             _ => {}
@@ -178,9 +179,9 @@ impl Search<'_> {
                 for (owner, rtype) in referrers {
                     self.referrer(owner, rtype);
                 }
-                let (Moved::Name(name) | Moved::Tree(name)) = moved.clone();
-                self.led_here_by_dname(image, name);
             }
+            let (Moved::Name(name) | Moved::Tree(name)) = moved;
+            self.led_here_by_dname(&name);
         }
     }
 
@@ -198,16 +199,22 @@ impl Search<'_> {
     }
 
     /// Names below a DNAME whose target is above what moved may have been led to it.
-    fn led_here_by_dname(&mut self, image: &ZoneImage, name: Name) {
+    fn led_here_by_dname(&mut self, name: &Name) {
         let mut above = name.parent();
         while let Some(target) = above.filter(|above| above.is_at_or_below(self.origin())) {
-            let dnames: Vec<Name> = image
-                .referrers(&target)
-                .filter(|(_, rtype)| *rtype == Rtype::DNAME)
-                .map(|(owner, _)| owner.clone())
-                .collect();
-            for dname in dnames {
-                self.referrer(dname, Rtype::DNAME);
+            // Once for each name above: popular ones have many referrers.
+            if !self.dname_targets.insert(target.clone()) {
+                return;
+            }
+            for image in self.images {
+                let dnames: Vec<Name> = image
+                    .referrers(&target)
+                    .filter(|(_, rtype)| *rtype == Rtype::DNAME)
+                    .map(|(owner, _)| owner.clone())
+                    .collect();
+                for dname in dnames {
+                    self.referrer(dname, Rtype::DNAME);
+                }
             }
             above = target.parent();
         }

@@ -61,6 +61,4 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod incremental_tests;
-#[cfg(test)]
 mod tests;
