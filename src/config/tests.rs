@@ -31,7 +31,9 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_right_one() {
          did you mean `min_members`?"
     );
     assert_eq!(
-        error("[[key]]\nname = \"a.\"\nsecret = \"AAAA\"\nallow = [{ zone = \"*\", name = [\"@\"] }]"),
+        error(
+            "[[key]]\nname = \"a.\"\nsecret = \"AAAA\"\nallow = [{ zone = \"*\", name = [\"@\"] }]"
+        ),
         "/etc/dns/lastgood.toml:6: unknown key `name` in allow = [{ … }]; did you mean `names`?"
     );
     assert_eq!(
@@ -100,13 +102,20 @@ fn a_wrong_value_is_named_with_what_was_expected() {
         ("[[zone]", ":3: "),
     ] {
         let error = error(text);
-        let rest = error.strip_prefix("/etc/dns/lastgood.toml").unwrap_or(&error);
+        let rest = error
+            .strip_prefix("/etc/dns/lastgood.toml")
+            .unwrap_or(&error);
         assert!(rest.starts_with(told), "{text}:\n{error}");
     }
     let error = read("").unwrap_err().to_string();
     assert!(error.contains("lacks `server`"), "{error}");
-    let error = read("[server]\nlisten = [\"localhost:53\"]").unwrap_err().to_string();
-    assert!(error.contains(":2: `listen` in [server] is \"localhost:53\""), "{error}");
+    let error = read("[server]\nlisten = [\"localhost:53\"]")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(":2: `listen` in [server] is \"localhost:53\""),
+        "{error}"
+    );
 }
 
 #[test]
@@ -114,24 +123,48 @@ fn no_error_repeats_a_secret() {
     for secret in ["\"hush hush\"", "4711", "[\"hush\"]"] {
         let error = error(&format!("[[key]]\nname = \"k.\"\nsecret = {secret}"));
         assert!(error.contains("`secret` in [[key]] is not"), "{error}");
-        assert!(!error.contains("hush") && !error.contains("4711"), "{error}");
+        assert!(
+            !error.contains("hush") && !error.contains("4711"),
+            "{error}"
+        );
     }
-    let config = read(&format!("{SERVER}[[key]]\nname = \"k.\"\nsecret = \"aHVzaA==\"")).unwrap();
+    let config = read(&format!(
+        "{SERVER}[[key]]\nname = \"k.\"\nsecret = \"aHVzaA==\""
+    ))
+    .unwrap();
     let shown = format!("{config:?}");
-    assert!(!shown.contains("hush") && !shown.contains("aHVzaA"), "{shown}");
+    assert!(
+        !shown.contains("hush") && !shown.contains("aHVzaA"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn what_is_left_out_has_its_default_and_paths_are_relative_to_the_file() {
-    let config = read(&format!("{SERVER}[[zone]]\nname = \"a.\"\nfile = \"a.zone\"")).unwrap();
+    let config = read(&format!(
+        "{SERVER}[[zone]]\nname = \"a.\"\nfile = \"a.zone\""
+    ))
+    .unwrap();
     assert_eq!(config.store.path, Path::new("/etc/dns/data/lastgood.db"));
-    assert_eq!(config.admin.socket, Path::new("/etc/dns/data/lastgood.sock"));
-    assert_eq!(config.zones[0].file.as_deref(), Some(Path::new("/etc/dns/a.zone")));
+    assert_eq!(
+        config.admin.socket,
+        Path::new("/etc/dns/data/lastgood.sock")
+    );
+    assert_eq!(
+        config.zones[0].file.as_deref(),
+        Some(Path::new("/etc/dns/a.zone"))
+    );
     assert_eq!(config.log, LogFormat::Human);
-    assert_eq!(config.wire.answer.version.as_deref(), Some(concat!("lastgood ", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        config.wire.answer.version.as_deref(),
+        Some(concat!("lastgood ", env!("CARGO_PKG_VERSION")))
+    );
     let policy = &config.change.zones[0];
     assert_eq!(policy.serial, SerialPolicy::Increment);
-    assert_eq!((policy.validate, policy.min_members), (Mode::Enforce, Mode::Enforce));
+    assert_eq!(
+        (policy.validate, policy.min_members),
+        (Mode::Enforce, Mode::Enforce)
+    );
     assert!(!policy.strict);
 }
 
@@ -171,12 +204,22 @@ fn policies_and_rights_are_read_as_written() {
     assert_eq!(config.log, LogFormat::Json);
     assert_eq!(config.wire.answer.version, None);
     let (_, permits) = &config.change.keys[0];
-    assert_eq!((permits[0].zone.as_ref(), permits[0].names.len()), (None, 2));
+    assert_eq!(
+        (permits[0].zone.as_ref(), permits[0].names.len()),
+        (None, 2)
+    );
     assert_eq!(permits[1].types, [Rtype::A]);
     let policy = &config.change.zones[0];
-    assert_eq!((policy.validate, policy.min_members), (Mode::Off, Mode::Observe));
+    assert_eq!(
+        (policy.validate, policy.min_members),
+        (Mode::Off, Mode::Observe)
+    );
     assert_eq!(policy.serial, SerialPolicy::Date);
-    let names: Vec<String> = policy.protections.iter().map(|p| p.name.to_string()).collect();
+    let names: Vec<String> = policy
+        .protections
+        .iter()
+        .map(|p| p.name.to_string())
+        .collect();
     assert_eq!(names, ["a.", "api.a.", "www.A."]);
     assert_eq!(policy.protections[0].types, [Rtype::MX]);
     assert_eq!(policy.protections[1].types, [Rtype::A, Rtype::AAAA]);
@@ -197,7 +240,10 @@ fn keyed(dir: &Path, content: &str, mode: u32) -> Config {
 fn a_key_file_that_others_may_read_is_refused_with_the_mend() {
     let dir = tempfile::tempdir().unwrap();
     for mode in [0o644, 0o604, 0o602] {
-        let error = keyed(dir.path(), "aHVzaA==", mode).load_keys().unwrap_err().to_string();
+        let error = keyed(dir.path(), "aHVzaA==", mode)
+            .load_keys()
+            .unwrap_err()
+            .to_string();
         let mend = format!("chmod 600 {}", dir.path().join("k.key").display());
         assert!(error.ends_with(&mend), "{error}");
         assert!(error.contains("lastgood.toml:3: key k.: "), "{error}");
@@ -211,20 +257,41 @@ fn a_key_file_that_others_may_read_is_refused_with_the_mend() {
 fn a_key_file_is_a_secret_or_a_clause_for_the_same_key() {
     let dir = tempfile::tempdir().unwrap();
     let load = |content: &str| keyed(dir.path(), content, 0o600).load_keys();
-    load(&key_clause(&"k.".parse().unwrap(), Algorithm::HmacSha512, b"hush")).unwrap();
-    load("# ours\nkey \"K\" { // old\n algorithm hmac-sha256; /* x */ secret aHVzaA==; };").unwrap();
+    load(&key_clause(
+        &"k.".parse().unwrap(),
+        Algorithm::HmacSha512,
+        b"hush",
+    ))
+    .unwrap();
+    load("# ours\nkey \"K\" { // old\n algorithm hmac-sha256; /* x */ secret aHVzaA==; };")
+        .unwrap();
     for (content, told) in [
         ("", "is empty"),
-        ("key \"other.\" { algorithm hmac-sha256; secret \"aHVzaA==\"; };", "holds the key other., not k."),
-        ("key \"k.\" { algorithm hmac-md5; secret \"aHVzaA==\"; };", "hmac-md5 is not offered"),
+        (
+            "key \"other.\" { algorithm hmac-sha256; secret \"aHVzaA==\"; };",
+            "holds the key other., not k.",
+        ),
+        (
+            "key \"k.\" { algorithm hmac-md5; secret \"aHVzaA==\"; };",
+            "hmac-md5 is not offered",
+        ),
         ("key \"k.\" { algorithm hmac-sha256; };", "has no secret"),
-        ("key \"k.\" { algorithm hmac-sha256; secret \"hush hush\"; };", "not base64"),
-        ("key \"k.\" { algorithm hmac-sha256; secret \"aHVzaA==\"", "not complete"),
+        (
+            "key \"k.\" { algorithm hmac-sha256; secret \"hush hush\"; };",
+            "not base64",
+        ),
+        (
+            "key \"k.\" { algorithm hmac-sha256; secret \"aHVzaA==\"",
+            "not complete",
+        ),
         ("hush hush hush", "neither a secret in base64 nor a clause"),
     ] {
         let error = load(content).unwrap_err().to_string();
         assert!(error.contains(told), "{content}: {error}");
-        assert!(!error.contains("hush") && !error.contains("aHVzaA"), "{error}");
+        assert!(
+            !error.contains("hush") && !error.contains("aHVzaA"),
+            "{error}"
+        );
     }
 }
 
