@@ -175,7 +175,7 @@ fn trouble(zone: &Zone) -> String {
             text.push_str(&format!("  To mend it:\n{}\n", mend_block(mend)));
         }
     }
-    if !zone.findings.is_empty() {
+    if !zone.findings.is_empty() && zone.state != "unavailable" {
         text.push_str(&format!("\n{} is served although:\n", zone.zone));
         for finding in &zone.findings {
             text.push_str(&format!("  {finding}\n"));
