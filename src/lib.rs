@@ -2,12 +2,16 @@
 //!
 //! Rooms stand on floors and import only from floors below; `tests/floors.rs` checks it.
 
+pub mod admin;
 pub mod answer;
 pub mod change;
 pub mod check;
+pub mod cli;
+pub mod config;
 pub mod guard;
 pub mod publish;
 pub mod rr;
+pub mod server;
 pub mod store;
 pub mod tsig;
 pub mod update;

@@ -1,0 +1,105 @@
+//! The control socket: HTTP and JSON on a Unix socket that only its owner may open.
+//!
+//! Read in order: `socket` (taking the path), `api` (the endpoints), `report` (the JSON forms of
+//! outcomes), `zones`, `history` (the handlers), `examine` (what is wrong with a zone's text).
+//! Not here: judging and keeping changes (`change`), printing for people (`cli`). No endpoint reads
+//! a path that a client names: clients send the text.
+
+mod api;
+mod examine;
+mod history;
+mod report;
+mod socket;
+mod zones;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub use examine::{Complaint, Examined, examine};
+pub use report::Report;
+pub use socket::{Listener, SocketError};
+
+use crate::change::Handle;
+use crate::rr::Name;
+use crate::store;
+use crate::zone::Reader;
+
+/// How long a stop waits for commands that are being answered.
+const DRAIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub socket: PathBuf,
+    /// The longest zone text that an import may send.
+    pub import_octets_max: usize,
+}
+
+impl Settings {
+    pub fn at(socket: PathBuf) -> Settings {
+        Settings {
+            socket,
+            import_octets_max: 1_000_000_000,
+        }
+    }
+}
+
+/// What `status` says of the process.
+#[derive(Debug, Clone)]
+pub struct About {
+    pub config: PathBuf,
+    pub addresses: Vec<SocketAddr>,
+    /// The keys that there are.
+    pub keys: Vec<Name>,
+    pub started: Instant,
+}
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Server {
+    pub settings: Settings,
+    pub about: About,
+    pub store: store::Settings,
+    pub reader: Reader,
+    pub change: Handle,
+}
+
+/// The open control socket.
+pub struct Running {
+    path: PathBuf,
+    quit: tokio::sync::oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// Answers on the socket from now on. Must be called within a runtime.
+pub fn open(listener: Listener, server: Server) -> std::io::Result<Running> {
+    let (quit, asked) = tokio::sync::oneshot::channel();
+    let path = listener.path().to_owned();
+    let listener = listener.into_tokio()?;
+    let app = api::router(server).into_make_service_with_connect_info::<api::Caller>();
+    let task = tokio::spawn(async move {
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async {
+            // A dropped sender asks to stop as well.
+            let _ = asked.await;
+        });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the control socket failed");
+        }
+    });
+    Ok(Running { path, quit, task })
+}
+
+impl Running {
+    /// Lets commands that are being answered finish, and removes the socket.
+    pub async fn stop(mut self) {
+        // Nobody listens when the task has ended already.
+        let _ = self.quit.send(());
+        if tokio::time::timeout(DRAIN, &mut self.task).await.is_err() {
+            tracing::warn!("a command at the control socket was cut off");
+            self.task.abort();
+        }
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(%error, "the control socket {} stays", self.path.display());
+        }
+    }
+}

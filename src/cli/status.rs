@@ -1,0 +1,297 @@
+//! `status`: how the server and its zones are.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::control::Control;
+use super::{Exit, Globals, print};
+
+/// What the server says of itself. Fields that are printed; `--json` prints all there are.
+#[derive(Debug, Clone, Deserialize)]
+struct Status {
+    server: Process,
+    freezes: Vec<Freeze>,
+    zones: Vec<Zone>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Process {
+    version: String,
+    pid: u32,
+    uptime_secs: u64,
+    listen: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Freeze {
+    scope: String,
+    since_unix: i64,
+    reason: String,
+    actor: String,
+}
+
+/// One zone, as `status` and `zone list` show it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Zone {
+    pub zone: String,
+    pub serial: Option<u32>,
+    pub revision: u64,
+    /// `None`: nobody has counted.
+    pub records: Option<usize>,
+    pub state: String,
+    #[serde(default)]
+    pub held_secs: Option<u64>,
+    #[serde(default)]
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub mend: Option<String>,
+    #[serde(default)]
+    pub frozen: Vec<String>,
+    #[serde(default)]
+    pub last_update: Option<LastUpdate>,
+    #[serde(default)]
+    pub last_refusal: Option<LastRefusal>,
+    #[serde(default)]
+    pub findings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct LastUpdate {
+    reference: String,
+    at: String,
+    actor: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct LastRefusal {
+    reference: String,
+    at: String,
+    actor: String,
+    rule: String,
+    reason: String,
+}
+
+pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
+    let config = globals.config()?;
+    let answer = Control::open(&config.admin.socket)?.get("/v1/status", &[])?;
+    let Some(value) = answer.json::<Value>()? else {
+        return Ok(Exit::Wanting);
+    };
+    let status = Status::deserialize(&value)?;
+    if globals.json {
+        print::json(&value)?;
+    } else {
+        print::out(&render(&status))?;
+    }
+    let troubled: Vec<&str> = status
+        .zones
+        .iter()
+        .filter(|zone| zone.is_troubled())
+        .map(|zone| zone.zone.as_str())
+        .collect();
+    if troubled.is_empty() {
+        return Ok(Exit::Done);
+    }
+    eprintln!("not live: {}", troubled.join(", "));
+    Ok(Exit::Wanting)
+}
+
+impl Zone {
+    fn is_troubled(&self) -> bool {
+        self.state != "live"
+    }
+
+    fn state(&self) -> String {
+        match (self.held_secs, self.frozen.is_empty()) {
+            (Some(secs), _) => format!("{} for {}", self.state, print::span(secs)),
+            (None, false) => format!("{}, frozen", self.state),
+            (None, true) => self.state.clone(),
+        }
+    }
+}
+
+/// One line for each zone.
+pub(super) fn zone_table(zones: &[Zone]) -> String {
+    let header = ["ZONE", "SERIAL", "REVISION", "RECORDS", "STATE"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(zones.iter().map(|zone| {
+        let count = |number: Option<u64>| number.map_or("-".to_owned(), |n| n.to_string());
+        vec![
+            zone.zone.clone(),
+            count(zone.serial.map(u64::from)),
+            zone.revision.to_string(),
+            count(zone.records.map(|records| records as u64)),
+            zone.state(),
+        ]
+    }));
+    print::table(&rows)
+}
+
+fn render(status: &Status) -> String {
+    let server = &status.server;
+    let mut text = format!(
+        "lastgood {}, process {}, up {}, on {}\n\n",
+        server.version,
+        server.pid,
+        print::span(server.uptime_secs),
+        server.listen.join(", ")
+    );
+    text.push_str(&zone_table(&status.zones));
+    for zone in &status.zones {
+        text.push_str(&trouble(zone));
+    }
+    for freeze in &status.freezes {
+        let since = print::time(freeze.since_unix.saturating_mul(1_000_000));
+        text.push_str(&format!(
+            "\nFrozen: {} since {since} UTC by {}: {}\n  To end it: lastgood thaw{}\n",
+            freeze.scope,
+            freeze.actor,
+            freeze.reason,
+            thaw_options(&freeze.scope)
+        ));
+    }
+    text.push_str(&latest(&status.zones));
+    text
+}
+
+/// A scope such as `zone example.com.` as the options of `thaw`.
+fn thaw_options(scope: &str) -> String {
+    match scope.split_once(' ') {
+        Some((kind, name)) => format!(" --{kind} {name}"),
+        None => String::new(),
+    }
+}
+
+/// What is wrong with a zone, and what to do about it.
+fn trouble(zone: &Zone) -> String {
+    let mut text = String::new();
+    if zone.is_troubled() {
+        let reason = zone.reason.as_deref().unwrap_or("no reason is known");
+        text.push_str(&format!("\n{} is {}: {reason}\n", zone.zone, zone.state));
+        if zone.state == "holding" {
+            text.push_str("  The last good version is being served; updates are refused.\n");
+        }
+        if let Some(mend) = &zone.mend {
+            text.push_str(&format!("  To mend it:\n{}\n", mend_block(mend)));
+        }
+    }
+    if !zone.findings.is_empty() && zone.state != "unavailable" {
+        text.push_str(&format!("\n{} is served although:\n", zone.zone));
+        for finding in &zone.findings {
+            text.push_str(&format!("  {finding}\n"));
+        }
+    }
+    text
+}
+
+/// Commands stand in the first column, so that a copied here-document ends where it should.
+fn mend_block(mend: &str) -> String {
+    match mend.contains("<<") {
+        true => mend.to_owned(),
+        false => print::indented(mend, 4),
+    }
+}
+
+/// The last update and the last refusal of each zone that had any.
+fn latest(zones: &[Zone]) -> String {
+    let mut rows = Vec::new();
+    for zone in zones {
+        if let Some(last) = &zone.last_update {
+            rows.push(vec![
+                zone.zone.clone(),
+                "last update".to_owned(),
+                last.reference.clone(),
+                last.at.clone(),
+                last.actor.clone(),
+            ]);
+        }
+        if let Some(last) = &zone.last_refusal {
+            rows.push(vec![
+                zone.zone.clone(),
+                "last refusal".to_owned(),
+                last.reference.clone(),
+                last.at.clone(),
+                format!("{}, {}: {}", last.actor, last.rule, last.reason),
+            ]);
+        }
+    }
+    match rows.is_empty() {
+        true => String::new(),
+        false => format!("\n{}", print::table(&rows)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn status() -> Status {
+        serde_json::from_value(json!({
+            "server": {
+                "version": "0.1.0", "pid": 42, "uptime_secs": 10_200,
+                "listen": ["127.0.0.1:5300", "[::1]:5300"], "store": "lastgood.db",
+            },
+            "freezes": [{
+                "scope": "zone example.com.", "since_unix": 1_760_946_491,
+                "reason": "INC-421", "actor": "cli root",
+            }],
+            "zones": [
+                {
+                    "zone": "example.com.", "serial": 2_026_070_104, "revision": 4,
+                    "records": 43, "state": "holding", "held_secs": 95,
+                    "reason": "api.example.com. A has 0 members",
+                    "mend": "sqlite3 lastgood.db <<'SQL'\nINSERT …;\nSQL",
+                    "frozen": ["zone example.com. by cli root: INC-421"],
+                    "last_update": null,
+                    "last_refusal": {
+                        "reference": "7Q2K", "at": "2025-10-20T07:48:11Z",
+                        "actor": "key demo.", "rule": "min-members", "reason": "2 to 0",
+                    },
+                    "findings": [],
+                },
+                {
+                    "zone": "2.0.192.in-addr.arpa.", "serial": 7, "revision": 1,
+                    "records": 9, "state": "live", "held_secs": null, "reason": null,
+                    "mend": null, "frozen": [], "findings": [],
+                    "last_update": {
+                        "reference": "1ABC", "at": "2025-10-20T07:00:00Z",
+                        "actor": "configuration",
+                    },
+                    "last_refusal": null,
+                },
+            ],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn status_says_what_is_wrong_and_what_to_do() {
+        assert_eq!(
+            render(&status()),
+            "\
+lastgood 0.1.0, process 42, up 2 h 50 min, on 127.0.0.1:5300, [::1]:5300
+
+ZONE                   SERIAL      REVISION  RECORDS  STATE
+example.com.           2026070104  4         43       holding for 1 min 35 s
+2.0.192.in-addr.arpa.  7           1         9        live
+
+example.com. is holding: api.example.com. A has 0 members
+  The last good version is being served; updates are refused.
+  To mend it:
+sqlite3 lastgood.db <<'SQL'
+INSERT …;
+SQL
+
+Frozen: zone example.com. since 2025-10-20 07:48:11 UTC by cli root: INC-421
+  To end it: lastgood thaw --zone example.com.
+
+example.com.           last refusal  7Q2K  2025-10-20T07:48:11Z  key demo., min-members: 2 to 0
+2.0.192.in-addr.arpa.  last update   1ABC  2025-10-20T07:00:00Z  configuration
+"
+        );
+        assert!(status().zones[0].is_troubled());
+        assert!(!status().zones[1].is_troubled());
+    }
+}

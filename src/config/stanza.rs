@@ -1,0 +1,414 @@
+//! Which keys the file may have, and what they become.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::secret::{self, Secret};
+use super::section::{Entry, Section, Source};
+use super::{Config, ConfigError, Place};
+use crate::guard::{Mode, OwnerPattern, Permit, Protection, RdataRange};
+use crate::rr::message::UDP_OCTETS_MAX;
+use crate::rr::{Name, Rtype};
+use crate::tsig::Algorithm;
+use crate::update::SerialPolicy;
+use crate::{admin, answer, change, store, wire};
+
+const TOP: &[&str] = &["server", "store", "control", "key", "zone"];
+const SERVER: &[&str] = &["listen", "udp_threads", "log", "version"];
+const STORE: &[&str] = &["path"];
+const CONTROL: &[&str] = &["socket"];
+const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
+const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "sensitive"];
+const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
+const LIMITS: &[&str] = &["validate", "min_members"];
+const LIMIT: &[&str] = &["mode"];
+const PROTECT: &[&str] = &["name", "types", "min_members", "external"];
+
+/// Messages that may wait for the writer before more are turned away.
+const QUEUE: usize = 4096;
+/// How often the writer looks for commits of others and for a store that was replaced: a hold
+/// begins within a second.
+const POLL: Duration = Duration::from_millis(250);
+/// How long a commit waits for somebody's `sqlite3` to let go of the store.
+const BUSY_TIMEOUT_MS: u64 = 5000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug)]
+pub struct KeyStanza {
+    pub name: Name,
+    /// `None`: as the key file says, or else hmac-sha256.
+    pub algorithm: Option<Algorithm>,
+    pub secret: SecretSource,
+    pub permits: Vec<Permit>,
+    place: Place,
+}
+
+#[derive(Debug)]
+pub enum SecretSource {
+    Inline(Secret),
+    File(PathBuf),
+}
+
+#[derive(Debug)]
+pub struct ZoneStanza {
+    pub origin: Name,
+    /// Imported once, when the store does not know the zone.
+    pub file: Option<PathBuf>,
+}
+
+pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, ConfigError> {
+    let source = Source {
+        file: Arc::from(file),
+        text,
+    };
+    let root = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+        place: source.place(error.span().map_or(0, |span| span.start)),
+        reason: error.message().to_owned(),
+    })?;
+    let top = Section::new(&source, "the top level", root.get_ref(), 0, TOP)?;
+    let (wire, log) = server(&top)?;
+    let keys = top.sections("key", "[[key]]", KEY)?;
+    let keys = keys
+        .iter()
+        .map(|section| key(section, dir))
+        .collect::<Result<Vec<KeyStanza>, _>>()?;
+    let (zones, policies) = zones(&top, dir)?;
+    unique_keys(&keys, &top)?;
+    let store = store_settings(&top, dir)?;
+    Ok(Config {
+        file: source.file.clone(),
+        log,
+        wire,
+        store: store.clone(),
+        admin: control(&top, dir)?,
+        change: change::Settings {
+            store,
+            zones: policies,
+            keys: keys
+                .iter()
+                .map(|key| (key.name.clone(), key.permits.clone()))
+                .collect(),
+            queue: QUEUE,
+            poll: POLL,
+        },
+        keys,
+        zones,
+    })
+}
+
+fn server(top: &Section<'_>) -> Result<(wire::Settings, LogFormat), ConfigError> {
+    const ADDRESSES: &str = "addresses with ports, such as [\"127.0.0.1:5300\", \"[::1]:5300\"]";
+    let section = top
+        .require("server", "where to listen: listen = [\"127.0.0.1:5300\"]")?
+        .section("[server]", SERVER)?;
+    let entry = section.require("listen", ADDRESSES)?;
+    let listen: Vec<SocketAddr> = section.list("listen", "an address with a port")?;
+    if listen.is_empty() {
+        return Err(entry.wrong(ADDRESSES));
+    }
+    let udp_threads = match section.get("udp_threads") {
+        Some(entry) => entry.count()?,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let log = match section.get("log") {
+        None => LogFormat::Human,
+        Some(entry) => match entry.text("\"human\" or \"json\"")? {
+            "human" => LogFormat::Human,
+            "json" => LogFormat::Json,
+            _ => return Err(entry.wrong("\"human\" or \"json\"")),
+        },
+    };
+    let version = match section.get("version") {
+        None => Some(format!("lastgood {}", env!("CARGO_PKG_VERSION"))),
+        Some(entry) => match entry.text("a text, or \"off\"")? {
+            "off" => None,
+            text if text.len() > 255 => return Err(entry.wrong("at most 255 octets")),
+            text => Some(text.to_owned()),
+        },
+    };
+    let answer = answer::Settings {
+        version,
+        udp_octets_max: UDP_OCTETS_MAX,
+    };
+    Ok((
+        wire::Settings {
+            listen,
+            udp_threads,
+            answer,
+            tcp: wire::TcpLimits::default(),
+        },
+        log,
+    ))
+}
+
+fn store_settings(top: &Section<'_>, dir: &Path) -> Result<store::Settings, ConfigError> {
+    let section = top.section("store", "[store]", STORE)?;
+    let path = path_of(section.as_ref(), "path", dir)?;
+    Ok(store::Settings {
+        path: path.unwrap_or_else(|| dir.join("data/lastgood.db")),
+        busy_timeout_ms: BUSY_TIMEOUT_MS,
+    })
+}
+
+fn control(top: &Section<'_>, dir: &Path) -> Result<admin::Settings, ConfigError> {
+    let section = top.section("control", "[control]", CONTROL)?;
+    let socket = path_of(section.as_ref(), "socket", dir)?;
+    Ok(admin::Settings::at(
+        socket.unwrap_or_else(|| dir.join("data/lastgood.sock")),
+    ))
+}
+
+fn path_of(
+    section: Option<&Section<'_>>,
+    key: &'static str,
+    dir: &Path,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(entry) = section.and_then(|section| section.get(key)) else {
+        return Ok(None);
+    };
+    match entry.text("the path of a file")? {
+        "" => Err(entry.wrong("the path of a file")),
+        text => Ok(Some(dir.join(text))),
+    }
+}
+
+const KEY_NAME: &str = "the name of a key, such as \"enactor-a.\"";
+
+fn key(section: &Section<'_>, dir: &Path) -> Result<KeyStanza, ConfigError> {
+    let name: Name = section.require("name", KEY_NAME)?.parsed(KEY_NAME)?;
+    let algorithm = match section.get("algorithm") {
+        None => None,
+        Some(entry) => Some(entry.parsed("\"hmac-sha256\", \"hmac-sha384\" or \"hmac-sha512\"")?),
+    };
+    let secret = match (
+        section.get("secret"),
+        path_of(Some(section), "secret_file", dir)?,
+    ) {
+        (None, Some(path)) => SecretSource::File(path),
+        (Some(entry), None) => SecretSource::Inline(inline_secret(&entry)?),
+        (Some(entry), Some(_)) => {
+            return Err(entry.wrong_as("given beside `secret_file`", "one of the two"));
+        }
+        (None, None) => {
+            return Err(section.missing(
+                "secret_file",
+                "a file made by `lastgood key generate`, or `secret` with the secret itself",
+            ));
+        }
+    };
+    let permits = section.sections("allow", "allow = [{ … }]", ALLOW)?;
+    Ok(KeyStanza {
+        name,
+        algorithm,
+        secret,
+        permits: permits.iter().map(permit).collect::<Result<_, _>>()?,
+        place: section.place(),
+    })
+}
+
+fn inline_secret(entry: &Entry<'_>) -> Result<Secret, ConfigError> {
+    const EXPECTED: &str = "a secret in base64, as `lastgood key generate` makes it";
+    let text = match entry.text(EXPECTED) {
+        Ok(text) => text,
+        Err(_) => return Err(entry.wrong_as("not text", EXPECTED)),
+    };
+    Secret::from_base64(text).map_err(|_| entry.wrong_as("not base64", EXPECTED))
+}
+
+fn unique_keys(keys: &[KeyStanza], top: &Section<'_>) -> Result<(), ConfigError> {
+    let mut seen = HashSet::new();
+    for (at, key) in keys.iter().enumerate() {
+        if !seen.insert(&key.name) {
+            let sections = top.sections("key", "[[key]]", KEY)?;
+            let entry = sections[at].require("name", KEY_NAME)?;
+            return Err(entry.wrong("a name that no other [[key]] has"));
+        }
+    }
+    Ok(())
+}
+
+fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
+    const ZONE: &str = "the name of a zone, or \"*\" for every zone";
+    const NAMES: &str = "owners relative to the zone: \"@\" the apex, \"api\", \"*.dyn\" below dyn, \"**\" the zone";
+    let zone = section.require("zone", ZONE)?;
+    let zone = match zone.text(ZONE)? {
+        "*" => None,
+        _ => Some(zone.parsed(ZONE)?),
+    };
+    let listed = section.require("names", NAMES)?;
+    let names: Vec<OwnerPattern> = section.list("names", NAMES)?;
+    if names.is_empty() {
+        return Err(listed.wrong_as("empty", NAMES));
+    }
+    let rdata: Vec<RdataRange> = section.list(
+        "rdata",
+        "a range of addresses such as \"192.0.2.0/24\", or a suffix of targets such as \"example.net.\"",
+    )?;
+    Ok(Permit {
+        zone,
+        names,
+        types: record_types(section)?.unwrap_or_default(),
+        rdata,
+        sensitive: match section.get("sensitive") {
+            Some(entry) => entry.flag()?,
+            None => false,
+        },
+    })
+}
+
+/// The list under `types`; meta types stand in no zone.
+fn record_types(section: &Section<'_>) -> Result<Option<Vec<Rtype>>, ConfigError> {
+    const EACH: &str = "a record type, such as \"A\"";
+    let Some(entry) = section.get("types") else {
+        return Ok(None);
+    };
+    let types: Vec<Rtype> = section.list("types", EACH)?;
+    for (item, rtype) in entry.items(EACH)?.iter().zip(&types) {
+        if rtype.is_meta() {
+            return Err(item.wrong(EACH));
+        }
+    }
+    if types.is_empty() {
+        return Err(entry.wrong_as("empty", "at least one record type"));
+    }
+    Ok(Some(types))
+}
+
+fn zones(
+    top: &Section<'_>,
+    dir: &Path,
+) -> Result<(Vec<ZoneStanza>, Vec<change::ZonePolicy>), ConfigError> {
+    const NAME: &str = "the name of a zone, such as \"example.com.\"";
+    let (mut stanzas, mut policies) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for section in top.sections("zone", "[[zone]]", ZONE)? {
+        let entry = section.require("name", NAME)?;
+        let origin: Name = entry.parsed(NAME)?;
+        if !seen.insert(origin.clone()) {
+            return Err(entry.wrong("a name that no other [[zone]] has"));
+        }
+        policies.push(policy(&section, &origin)?);
+        stanzas.push(ZoneStanza {
+            origin,
+            file: path_of(Some(&section), "file", dir)?,
+        });
+    }
+    Ok((stanzas, policies))
+}
+
+fn policy(section: &Section<'_>, origin: &Name) -> Result<change::ZonePolicy, ConfigError> {
+    const SERIAL: &str = "\"increment\", \"unixtime\" or \"date\"";
+    let serial = match section.get("serial") {
+        None => SerialPolicy::Increment,
+        Some(entry) => match entry.text(SERIAL)? {
+            "increment" => SerialPolicy::Increment,
+            "unixtime" => SerialPolicy::UnixTime,
+            "date" => SerialPolicy::Date,
+            _ => return Err(entry.wrong(SERIAL)),
+        },
+    };
+    let limits = section.section("limits", "[zone.limits]", LIMITS)?;
+    let protections = section.sections("protect", "[[zone.protect]]", PROTECT)?;
+    Ok(change::ZonePolicy {
+        origin: origin.clone(),
+        serial,
+        protections: protections
+            .iter()
+            .map(|section| protection(section, origin))
+            .collect::<Result<_, _>>()?,
+        validate: mode(limits.as_ref(), "validate")?,
+        min_members: mode(limits.as_ref(), "min_members")?,
+        strict: match section.get("strict") {
+            Some(entry) => entry.flag()?,
+            None => false,
+        },
+    })
+}
+
+/// How a rule stands: enforced unless the file says otherwise.
+fn mode(limits: Option<&Section<'_>>, key: &'static str) -> Result<Mode, ConfigError> {
+    const RULE: &str = "\"off\", or { mode = \"observe\" } or { mode = \"enforce\" }";
+    let Some(entry) = limits.and_then(|limits| limits.get(key)) else {
+        return Ok(Mode::Enforce);
+    };
+    if !entry.is_table() {
+        return match entry.text(RULE)? {
+            "off" => Ok(Mode::Off),
+            _ => Err(entry.wrong(RULE)),
+        };
+    }
+    let table = entry.section("a rule of [zone.limits]", LIMIT)?;
+    let Some(entry) = table.get("mode") else {
+        return Ok(Mode::Enforce);
+    };
+    match entry.text("\"observe\" or \"enforce\"")? {
+        "observe" => Ok(Mode::Observe),
+        "enforce" => Ok(Mode::Enforce),
+        _ => Err(entry.wrong("\"observe\" or \"enforce\"")),
+    }
+}
+
+fn protection(section: &Section<'_>, origin: &Name) -> Result<Protection, ConfigError> {
+    const NAME: &str = "a name relative to the zone, \"@\" for its apex, or an absolute one";
+    let entry = section.require("name", NAME)?;
+    let text = entry.text(NAME)?;
+    let name = match text {
+        "" => return Err(entry.wrong(NAME)),
+        "@" => origin.clone(),
+        absolute if absolute.ends_with('.') && !absolute.ends_with("\\.") => entry.parsed(NAME)?,
+        relative if origin.is_root() => relative.parse().map_err(|_| entry.wrong(NAME))?,
+        relative => format!("{relative}.{origin}")
+            .parse()
+            .map_err(|_| entry.wrong(NAME))?,
+    };
+    if !name.is_at_or_below(origin) {
+        return Err(entry.wrong(format!("a name in the zone {origin}")));
+    }
+    Ok(Protection {
+        zone: origin.clone(),
+        name,
+        types: record_types(section)?.unwrap_or_else(|| vec![Rtype::A, Rtype::AAAA]),
+        min_members: match section.get("min_members") {
+            Some(entry) => entry.count()?,
+            None => 1,
+        },
+        external: section.list(
+            "external",
+            "a name outside our zones, such as \"cdn.example.net.\"",
+        )?,
+        declared: true,
+    })
+}
+
+impl KeyStanza {
+    pub fn is_inline(&self) -> bool {
+        matches!(self.secret, SecretSource::Inline(_))
+    }
+
+    /// The algorithm and the secret's octets.
+    pub(super) fn read_secret(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Algorithm, Vec<u8>), ConfigError> {
+        let default = self.algorithm.unwrap_or(Algorithm::HmacSha256);
+        match &self.secret {
+            SecretSource::Inline(secret) => Ok((default, secret.octets().to_vec())),
+            SecretSource::File(path) => secret::read(path, &self.name, self.algorithm, warnings)
+                .map_err(|reason| ConfigError::Secret {
+                    place: self.place.clone(),
+                    name: self.name.to_string(),
+                    reason,
+                }),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! What an operator is told of a configuration.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::*;
+use crate::guard::Mode;
+use crate::rr::Rtype;
+use crate::update::SerialPolicy;
+
+const SERVER: &str = "[server]\nlisten = [\"127.0.0.1:0\"]\n";
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::from_str(text, Path::new("/etc/dns"))
+}
+
+/// The error of a text that starts with [`SERVER`], two lines.
+fn error(text: &str) -> String {
+    read(&format!("{SERVER}{text}")).unwrap_err().to_string()
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_right_one() {
+    assert_eq!(
+        error("udp_thread = 2"),
+        "/etc/dns/lastgood.toml:3: unknown key `udp_thread` in [server]; did you mean `udp_threads`?"
+    );
+    assert_eq!(
+        error("[[zone]]\nname = \"a.\"\n[[zone.protect]]\nname = \"api\"\nmin_member = 2"),
+        "/etc/dns/lastgood.toml:7: unknown key `min_member` in [[zone.protect]]; \
+         did you mean `min_members`?"
+    );
+    assert_eq!(
+        error(
+            "[[key]]\nname = \"a.\"\nsecret = \"AAAA\"\nallow = [{ zone = \"*\", name = [\"@\"] }]"
+        ),
+        "/etc/dns/lastgood.toml:6: unknown key `name` in allow = [{ … }]; did you mean `names`?"
+    );
+    assert_eq!(
+        error("[stoer]\npath = \"x\""),
+        "/etc/dns/lastgood.toml:3: unknown key `stoer` in the top level; did you mean `store`?"
+    );
+}
+
+#[test]
+fn what_does_nothing_yet_is_unknown() {
+    for setting in [
+        "[[zone]]\nname = \"a.\"\ntransfer_to = [\"127.0.0.1\"]",
+        "[[zone]]\nname = \"a.\"\nnotify = []",
+        "[[zone]]\nname = \"a.\"\n[zone.limits]\nvelocity = \"off\"",
+        "[[zone]]\nname = \"a.\"\n[[zone.protect]]\nname = \"api\"\nfence = \"_gen\"",
+        "[store]\nsnapshot = \"x.db\"",
+        "[[zone]]\nname = \"a.\"\n[zone.limits]\nvalidate = { mode = \"enforce\", burst = 3 }",
+    ] {
+        let error = error(setting);
+        assert!(error.contains("unknown key"), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_named_with_what_was_expected() {
+    for (text, told) in [
+        (
+            "udp_threads = 0",
+            ":3: `udp_threads` in [server] is 0; expected a whole number from 1 on",
+        ),
+        (
+            "log = \"xml\"",
+            ":3: `log` in [server] is \"xml\"; expected \"human\" or \"json\"",
+        ),
+        (
+            "[[zone]]\nname = \"a..b\"",
+            ":4: `name` in [[zone]] is \"a..b\"; expected the name of a zone, such as \"example.com.\"",
+        ),
+        (
+            "[[zone]]\nname = \"a.\"\n[[zone]]\nname = \"A\"",
+            ":6: `name` in [[zone]] is \"A\"; expected a name that no other [[zone]] has",
+        ),
+        (
+            "[[zone]]\nname = \"a.\"\n[zone.limits]\nvalidate = true",
+            ":6: `validate` in [zone.limits] is true; \
+             expected \"off\", or { mode = \"observe\" } or { mode = \"enforce\" }",
+        ),
+        (
+            "[[zone]]\nname = \"a.\"\n[[zone.protect]]\nname = \"api.b.\"",
+            ":6: `name` in [[zone.protect]] is \"api.b.\"; expected a name in the zone a.",
+        ),
+        (
+            "[[zone]]\nname = \"a.\"\n[[zone.protect]]\nname = \"api\"\ntypes = [\"A\",\n\"ANY\"]",
+            ":8: `types` in [[zone.protect]] is \"ANY\"; expected a record type, such as \"A\"",
+        ),
+        (
+            "[[key]]\nname = \"k.\"\nalgorithm = \"hmac-md5\"",
+            ":5: `algorithm` in [[key]] is \"hmac-md5\"; \
+             expected \"hmac-sha256\", \"hmac-sha384\" or \"hmac-sha512\"",
+        ),
+        (
+            "[[key]]\nname = \"k.\"",
+            ":3: [[key]] lacks `secret_file`: a file made by `lastgood key generate`, \
+             or `secret` with the secret itself",
+        ),
+        ("[[zone]", ":3: "),
+    ] {
+        let error = error(text);
+        let rest = error
+            .strip_prefix("/etc/dns/lastgood.toml")
+            .unwrap_or(&error);
+        assert!(rest.starts_with(told), "{text}:\n{error}");
+    }
+    let error = read("").unwrap_err().to_string();
+    assert!(error.contains("lacks `server`"), "{error}");
+    let error = read("[server]\nlisten = [\"localhost:53\"]")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(":2: `listen` in [server] is \"localhost:53\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_error_repeats_a_secret() {
+    for secret in ["\"hush hush\"", "4711", "[\"hush\"]"] {
+        let error = error(&format!("[[key]]\nname = \"k.\"\nsecret = {secret}"));
+        assert!(error.contains("`secret` in [[key]] is not"), "{error}");
+        assert!(
+            !error.contains("hush") && !error.contains("4711"),
+            "{error}"
+        );
+    }
+    let config = read(&format!(
+        "{SERVER}[[key]]\nname = \"k.\"\nsecret = \"aHVzaA==\""
+    ))
+    .unwrap();
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("hush") && !shown.contains("aHVzaA"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_is_left_out_has_its_default_and_paths_are_relative_to_the_file() {
+    let config = read(&format!(
+        "{SERVER}[[zone]]\nname = \"a.\"\nfile = \"a.zone\""
+    ))
+    .unwrap();
+    assert_eq!(config.store.path, Path::new("/etc/dns/data/lastgood.db"));
+    assert_eq!(
+        config.admin.socket,
+        Path::new("/etc/dns/data/lastgood.sock")
+    );
+    assert_eq!(
+        config.zones[0].file.as_deref(),
+        Some(Path::new("/etc/dns/a.zone"))
+    );
+    assert_eq!(config.log, LogFormat::Human);
+    assert_eq!(
+        config.wire.answer.version.as_deref(),
+        Some(concat!("lastgood ", env!("CARGO_PKG_VERSION")))
+    );
+    let policy = &config.change.zones[0];
+    assert_eq!(policy.serial, SerialPolicy::Increment);
+    assert_eq!(
+        (policy.validate, policy.min_members),
+        (Mode::Enforce, Mode::Enforce)
+    );
+    assert!(!policy.strict);
+}
+
+#[test]
+fn policies_and_rights_are_read_as_written() {
+    let config = read(
+        r#"
+        [server]
+        listen = ["127.0.0.1:5300", "[::1]:5300"]
+        version = "off"
+        log = "json"
+        [[key]]
+        name = "k."
+        secret = "aHVzaA=="
+        allow = [
+          { zone = "*", names = ["@", "*.dyn"] },
+          { zone = "a.", names = ["api"], types = ["A"], rdata = ["192.0.2.0/24"] },
+        ]
+        [[zone]]
+        name = "a."
+        serial = "date"
+        [zone.limits]
+        validate = "off"
+        min_members = { mode = "observe" }
+        [[zone.protect]]
+        name = "@"
+        types = ["MX"]
+        [[zone.protect]]
+        name = "api"
+        min_members = 2
+        external = ["cdn.example.net."]
+        [[zone.protect]]
+        name = "www.A."
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.log, LogFormat::Json);
+    assert_eq!(config.wire.answer.version, None);
+    let (_, permits) = &config.change.keys[0];
+    assert_eq!(
+        (permits[0].zone.as_ref(), permits[0].names.len()),
+        (None, 2)
+    );
+    assert_eq!(permits[1].types, [Rtype::A]);
+    let policy = &config.change.zones[0];
+    assert_eq!(
+        (policy.validate, policy.min_members),
+        (Mode::Off, Mode::Observe)
+    );
+    assert_eq!(policy.serial, SerialPolicy::Date);
+    let names: Vec<String> = policy
+        .protections
+        .iter()
+        .map(|p| p.name.to_string())
+        .collect();
+    assert_eq!(names, ["a.", "api.a.", "www.A."]);
+    assert_eq!(policy.protections[0].types, [Rtype::MX]);
+    assert_eq!(policy.protections[1].types, [Rtype::A, Rtype::AAAA]);
+    let minimums: Vec<usize> = policy.protections.iter().map(|p| p.min_members).collect();
+    assert_eq!(minimums, [1, 2, 1]);
+}
+
+/// A configuration with one key whose `secret_file` holds `content`.
+fn keyed(dir: &Path, content: &str, mode: u32) -> Config {
+    let file = dir.join("k.key");
+    std::fs::write(&file, content).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    let text = format!("{SERVER}[[key]]\nname = \"k.\"\nsecret_file = \"k.key\"");
+    Config::from_str(&text, dir).unwrap()
+}
+
+#[test]
+fn a_key_file_that_others_may_read_is_refused_with_the_mend() {
+    let dir = tempfile::tempdir().unwrap();
+    for mode in [0o644, 0o604, 0o602] {
+        let error = keyed(dir.path(), "aHVzaA==", mode)
+            .load_keys()
+            .unwrap_err()
+            .to_string();
+        let mend = format!("chmod 600 {}", dir.path().join("k.key").display());
+        assert!(error.ends_with(&mend), "{error}");
+        assert!(error.contains("lastgood.toml:3: key k.: "), "{error}");
+    }
+    for mode in [0o600, 0o640, 0o400] {
+        keyed(dir.path(), "aHVzaA==\n", mode).load_keys().unwrap();
+    }
+}
+
+#[test]
+fn a_key_file_is_a_secret_or_a_clause_for_the_same_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |content: &str| keyed(dir.path(), content, 0o600).load_keys();
+    load(&key_clause(
+        &"k.".parse().unwrap(),
+        Algorithm::HmacSha512,
+        b"hush",
+    ))
+    .unwrap();
+    load("# ours\nkey \"K\" { // old\n algorithm hmac-sha256; /* x */ secret aHVzaA==; };")
+        .unwrap();
+    for (content, told) in [
+        ("", "is empty"),
+        (
+            "key \"other.\" { algorithm hmac-sha256; secret \"aHVzaA==\"; };",
+            "holds the key other., not k.",
+        ),
+        (
+            "key \"k.\" { algorithm hmac-md5; secret \"aHVzaA==\"; };",
+            "hmac-md5 is not offered",
+        ),
+        ("key \"k.\" { algorithm hmac-sha256; };", "has no secret"),
+        (
+            "key \"k.\" { algorithm hmac-sha256; secret \"hush hush\"; };",
+            "not base64",
+        ),
+        (
+            "key \"k.\" { algorithm hmac-sha256; secret \"aHVzaA==\"",
+            "not complete",
+        ),
+        ("hush hush hush", "neither a secret in base64 nor a clause"),
+    ] {
+        let error = load(content).unwrap_err().to_string();
+        assert!(error.contains(told), "{content}: {error}");
+        assert!(
+            !error.contains("hush") && !error.contains("aHVzaA"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_key_file_that_is_not_there_says_how_to_make_one() {
+    let text = format!("{SERVER}[[key]]\nname = \"k.\"\nsecret_file = \"nowhere.key\"");
+    let error = read(&text).unwrap().load_keys().unwrap_err().to_string();
+    assert!(error.contains("/etc/dns/nowhere.key"), "{error}");
+    assert!(error.ends_with("lastgood key generate k."), "{error}");
+}

@@ -1,0 +1,140 @@
+//! Zone files on disk, and the first import of those that a stanza names.
+
+use std::io;
+use std::path::Path;
+
+use super::StartError;
+use crate::change::{self, Body, Outcome, Submission};
+use crate::config::Config;
+use crate::guard::{self, Actor};
+use crate::rr::Name;
+use crate::zonefile::{self, Parsed};
+
+/// Problems shown for one file.
+const SHOWN_MAX: usize = 20;
+
+/// Reads a zone file. `$INCLUDE` reaches files at or below the file's own folder, no others.
+pub fn read_zone_file(file: &Path, origin: &Name) -> io::Result<Parsed> {
+    let text = std::fs::read(file)?;
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let include = |name: &str| read_below(folder, name);
+    Ok(zonefile::parse(&text, origin, &include))
+}
+
+fn read_below(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let folder = folder.canonicalize()?;
+    let path = folder.join(name).canonicalize()?;
+    if !path.starts_with(&folder) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("it is not below {}", folder.display()),
+        ));
+    }
+    std::fs::read(path)
+}
+
+/// Imports the `file` of each stanza whose zone the store does not know.
+pub(super) fn missing(
+    config: &Config,
+    known: &[Name],
+    change: &change::Handle,
+) -> Result<(), StartError> {
+    for stanza in config
+        .zones
+        .iter()
+        .filter(|stanza| !known.contains(&stanza.origin))
+    {
+        match &stanza.file {
+            Some(file) => import(file, &stanza.origin, change)?,
+            None => tracing::warn!(
+                zone = %stanza.origin,
+                "no data yet; bring some with: lastgood zone import {} FILE", stanza.origin
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), StartError> {
+    let failed = |problems: Vec<String>| StartError::Import {
+        zone: origin.clone(),
+        file: file.to_owned(),
+        problems,
+    };
+    let parsed = read_zone_file(file, origin).map_err(|error| failed(vec![error.to_string()]))?;
+    if !parsed.problems.is_empty() {
+        return Err(failed(shown(file, &parsed)));
+    }
+    let records = parsed.records.len();
+    let outcome = change.submit(Submission {
+        zone: origin.clone(),
+        actor: Actor {
+            name: "configuration".to_owned(),
+            key: None,
+        },
+        path: guard::Path::Import,
+        source: None,
+        transport: None,
+        body: Body::Import {
+            records: parsed.records,
+            replace: false,
+        },
+        override_: None,
+    });
+    let stopped = || Outcome::Unavailable {
+        reason: "the writer stopped".to_owned(),
+    };
+    match outcome.blocking_recv().unwrap_or_else(|_| stopped()) {
+        Outcome::Committed(committed) => {
+            for warning in &committed.warnings {
+                tracing::warn!(zone = %origin, "{warning}");
+            }
+            tracing::info!(zone = %origin, records, file = %file.display(), "imported");
+            Ok(())
+        }
+        Outcome::Unchanged { .. } => Ok(()),
+        Outcome::Refused(refused) => Err(failed(vec![format!(
+            "refused by {}: {}; {}",
+            refused.rule, refused.reason, refused.accepted
+        )])),
+        Outcome::Failed { reason, .. } | Outcome::Unavailable { reason } => {
+            Err(failed(vec![reason]))
+        }
+    }
+}
+
+/// The first problems, each with the file it is in.
+fn shown(file: &Path, parsed: &Parsed) -> Vec<String> {
+    let at = |problem: &zonefile::Problem| {
+        format!("{}:{}: {}", file.display(), problem.line, problem.reason)
+    };
+    let mut lines: Vec<String> = parsed.problems.iter().take(SHOWN_MAX).map(at).collect();
+    let more = parsed.problems.len().saturating_sub(SHOWN_MAX);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_include_does_not_leave_the_folder_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("zones");
+        std::fs::create_dir_all(folder.join("part")).unwrap();
+        std::fs::write(folder.join("part/a.zone"), "inside").unwrap();
+        std::fs::write(dir.path().join("secret"), "outside").unwrap();
+        std::os::unix::fs::symlink("../secret", folder.join("link")).unwrap();
+        assert_eq!(read_below(&folder, "part/a.zone").unwrap(), b"inside");
+        for name in ["../secret", "link", "part/../../secret", "/etc/hostname"] {
+            let error = read_below(&folder, name).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{name}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A running server: every room assembled, started in order, and stopped.
+//!
+//! Read in order: `start` and [`Running::stop`] here, `lock` (one server for one store), `import`
+//! (zones that the store does not know yet), `screen` (what the operator sees first), `logging`.
+//! Not here: what any of the parts does; the command line (`cli`).
+
+mod import;
+mod lock;
+mod logging;
+mod screen;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use import::read_zone_file;
+pub use lock::{LockError, StoreLock};
+pub use logging::init as init_logging;
+pub use screen::{Screen, ServedLine};
+
+use crate::config::{Config, ConfigError};
+use crate::rr::Name;
+use crate::store::{Store, StoreError};
+use crate::zone::Reader;
+use crate::{admin, change, wire, zone};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("the store {}: {reason}", path.display())]
+    Store { path: PathBuf, reason: StoreError },
+    #[error("{0}{advice}", advice = privilege(.0))]
+    Doors(std::io::Error),
+    #[error(transparent)]
+    Socket(#[from] admin::SocketError),
+    #[error("zone {zone} has no data yet, and {} cannot be imported:\n{}", file.display(), problems.join("\n"))]
+    Import {
+        zone: Name,
+        file: PathBuf,
+        problems: Vec<String>,
+    },
+    #[error("the runtime cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+fn privilege(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "; a port below 1024 needs the capability CAP_NET_BIND_SERVICE"
+        }
+        _ => "",
+    }
+}
+
+/// A server in this process. It goes on until [`Running::stop`].
+pub struct Running {
+    /// Where DNS is answered, ports resolved.
+    pub addresses: Vec<SocketAddr>,
+    /// The control socket.
+    pub control: PathBuf,
+    pub change: change::Handle,
+    pub reader: Reader,
+    pub config: Config,
+    doors: wire::Running,
+    admin: admin::Running,
+    runtime: tokio::runtime::Runtime,
+    // Let go of last: until then no other server may open the store.
+    _lock: StoreLock,
+}
+
+/// Starts a server and returns when it answers. Not to be called within a runtime.
+pub fn start(config: Config) -> Result<Running, StartError> {
+    let started = Instant::now();
+    let keys = config.load_keys()?;
+    for warning in &keys.warnings {
+        tracing::warn!("{warning}");
+    }
+    let lock = StoreLock::take(&config.store.path)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("lastgood")
+        .build()
+        .map_err(StartError::Runtime)?;
+    // Bound first, so that a port or a socket in use is known before anything is written.
+    let doors = {
+        let _within = runtime.enter();
+        wire::Doors::bind(&config.wire).map_err(StartError::Doors)?
+    };
+    let listener = admin::Listener::bind(&config.admin.socket)?;
+    let (change, reader) = open_zones(&config)?;
+    let addresses = doors.addresses();
+    let server = admin::Server {
+        settings: config.admin.clone(),
+        about: admin::About {
+            config: config.file.to_path_buf(),
+            addresses: addresses.clone(),
+            keys: config.keys.iter().map(|key| key.name.clone()).collect(),
+            started,
+        },
+        store: config.store.clone(),
+        reader: reader.clone(),
+        change: change.clone(),
+    };
+    let within = runtime.enter();
+    let admin = admin::open(listener, server).map_err(|reason| admin::SocketError::Io {
+        path: config.admin.socket.clone(),
+        reason,
+    })?;
+    let doors = doors.open(
+        reader.clone(),
+        change.clone(),
+        Arc::new(keys.keys),
+        runtime.handle().clone(),
+    );
+    drop(within);
+    tracing::info!(listen = %joined(&addresses), "serving");
+    Ok(Running {
+        addresses,
+        control: config.admin.socket.clone(),
+        change,
+        reader,
+        config,
+        doors,
+        admin,
+        runtime,
+        _lock: lock,
+    })
+}
+
+/// Opens the store, serves what it holds, and imports what it does not know yet.
+fn open_zones(config: &Config) -> Result<(change::Handle, Reader), StartError> {
+    let store_error = |reason| StartError::Store {
+        path: config.store.path.clone(),
+        reason,
+    };
+    let store = Store::open(&config.store).map_err(store_error)?;
+    let known: Vec<Name> = store
+        .zones()
+        .map_err(store_error)?
+        .into_iter()
+        .map(|row| row.origin)
+        .collect();
+    let (writer, reader) = zone::pointer();
+    let change = change::start(config.change.clone(), writer, store).map_err(store_error)?;
+    if let Err(error) = import::missing(config, &known, &change) {
+        change.stop();
+        return Err(error);
+    }
+    Ok((change, reader))
+}
+
+fn joined(addresses: &[SocketAddr]) -> String {
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+impl Running {
+    /// Waits for SIGTERM or SIGINT.
+    pub fn wait_for_signal(&self) -> std::io::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        self.runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// What to show an operator who has just started it.
+    pub fn screen(&self, program: &str, config: Option<&Path>) -> Screen {
+        Screen::of(self, program, config)
+    }
+
+    /// Takes nothing new, finishes what is in flight, and closes the store.
+    pub fn stop(self) {
+        tracing::info!("stopping");
+        self.runtime.block_on(self.doors.stop());
+        self.runtime.block_on(self.admin.stop());
+        self.change.stop();
+        tracing::info!("stopped");
+    }
+}
