@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -85,7 +85,7 @@ struct Serving {
 
 impl Serving {
     fn start(lab: &Lab) -> Serving {
-        let at = free_address();
+        let at = lab::free_address();
         let config = lab.read("lastgood.toml");
         let listen = config
             .lines()
@@ -138,16 +138,6 @@ impl Drop for Serving {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             let _ = self.child.kill();
             let _ = self.child.wait();
-        }
-    }
-}
-
-fn free_address() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let at = udp.local_addr().expect("an address");
-        if TcpListener::bind(at).is_ok() {
-            return at;
         }
     }
 }

@@ -11,6 +11,7 @@ mod commands;
 mod endings;
 mod handedits;
 mod holding;
+mod readme;
 mod reasons;
 mod refusals;
 mod situations;

@@ -62,12 +62,13 @@ fn shortened(records: &[String], zone: &str) -> Vec<String> {
 /// The response in one line: `NOERROR aa; answer, answer; authority`.
 fn told(reply: &Reply, zone: &str) -> String {
     let aa = if reply.has("aa") { " aa" } else { "" };
-    format!(
+    let line = format!(
         "{}{aa}; {}; {}",
         reply.status,
         shortened(&reply.answer, zone).join(", "),
         shortened(&reply.authority, zone).join(", ")
-    )
+    );
+    line.trim_end().to_owned()
 }
 
 /// Each line: a question relative to the zone, `=`, and the response as `told` tells it.
@@ -257,7 +258,6 @@ fn a_delegation_is_referred_with_the_glue_it_needs() {
         ["ns1.in A 192.0.2.1", "ns1.in AAAA 2001:db8::1"]
     );
     assert_eq!(glue("x.outside.delegation.test A"), [""; 0]);
-    assert_eq!(glue("x.ours.delegation.test A"), ["host A 192.0.2.3"]);
     let reply = lab.dig("signed.delegation.test DS");
     assert!(reply.has("aa") && reply.answer.len() == 1, "{}", reply.text);
 }

@@ -2,7 +2,7 @@
 //! this process on ports that the system chose.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -50,15 +50,6 @@ impl Lab {
     /// The demo of `zones/`, as it stands there, but for the port.
     pub fn demo() -> Lab {
         let mut lab = Lab::prepared_demo();
-        lab.start();
-        lab
-    }
-
-    /// The demo with more configuration at its end.
-    pub fn demo_with(more: &str) -> Lab {
-        let mut lab = Lab::prepared_demo();
-        let config = lab.read("lastgood.toml") + "\n" + more;
-        lab.write("lastgood.toml", &config);
         lab.start();
         lab
     }
@@ -304,8 +295,21 @@ pub fn dig(at: SocketAddr, words: &str) -> Reply {
 
 /// Scripts stand indented in the tests.
 fn outdent(script: &str) -> String {
-    script
-        .lines()
-        .map(|line| format!("{}\n", line.trim()))
-        .collect()
+    // An empty line would send what stands before it.
+    let lines = script.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// An address that is free at this moment, for servers that are processes of their own.
+pub fn free_address() -> SocketAddr {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let at = udp.local_addr().expect("an address");
+        if TcpListener::bind(at).is_ok() {
+            return at;
+        }
+    }
 }

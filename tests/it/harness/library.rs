@@ -139,7 +139,7 @@ pub fn key(name: &str, algorithm: Algorithm, secret: &str) -> Key {
 }
 
 pub fn demo_key() -> Key {
-    key("demo.", Algorithm::Sha256, super::PUBLIC_SECRET)
+    key("demo.", Algorithm::Sha256, super::lab::PUBLIC_SECRET)
 }
 
 /// A signed update: its octets, and what is needed to check the answer.
@@ -192,8 +192,8 @@ impl Section {
     }
 
     pub fn delete_a(&mut self, owner: &str) {
-        let nothing: domain::rdata::UnknownRecordData<&[u8]> =
-            domain::rdata::UnknownRecordData::from_octets(Rtype::A, &[][..]).expect("no octets");
+        let nothing: domain::base::UnknownRecordData<&[u8]> =
+            domain::base::UnknownRecordData::from_octets(Rtype::A, &[][..]).expect("no octets");
         self.0
             .push((name(owner), Class::ANY, Ttl::from_secs(0), nothing))
             .expect("room");

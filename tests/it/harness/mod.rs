@@ -10,6 +10,4 @@ pub mod library;
 pub mod patience;
 pub mod programs;
 
-pub use dig::Reply;
-pub use lab::{Lab, PUBLIC_SECRET};
 pub use patience::eventually;
