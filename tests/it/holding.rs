@@ -72,7 +72,9 @@ fn rows_of_a_protected_name_deleted_by_hand_are_still_answered() {
     );
     last_good(&lab);
     // People read the same.
-    let shown = lab.cli(&["status"]).expect_ok();
+    let ran = lab.cli(&["status"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let shown = ran.stdout;
     assert!(
         shown.contains("holding") && shown.contains("api.example.com."),
         "{shown}"

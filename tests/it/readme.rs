@@ -200,26 +200,16 @@ impl Copy {
 
     /// Every reference so far, the newest first.
     fn references(&self) -> Vec<String> {
-        let rows = self.program(&["--json", "log"]).json();
-        let rows = rows
-            .get("rows")
-            .unwrap_or(&rows)
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let rows = self.program(&["--json", "log", "--limit", "500"]).json();
+        let rows = rows.as_array().expect("rows");
         let of = |row: &serde_json::Value| row["reference"].as_str().map(str::to_owned);
         rows.iter().filter_map(of).collect()
     }
 
     /// The reference of the newest refusal.
     fn refusal(&self) -> String {
-        let rows = self.program(&["--json", "log"]).json();
-        let rows = rows
-            .get("rows")
-            .unwrap_or(&rows)
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let rows = self.program(&["--json", "log", "--limit", "500"]).json();
+        let rows = rows.as_array().expect("rows");
         let refused = rows
             .iter()
             .find(|row| row["outcome"] == "refused")

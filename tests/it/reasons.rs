@@ -139,12 +139,7 @@ fn the_log_has_what_was_let_in_and_what_was_not() {
         "{text}"
     );
     let rows = lab.cli(&["--json", "log", "example.com."]).json();
-    let rows = rows
-        .get("rows")
-        .unwrap_or(&rows)
-        .as_array()
-        .expect("rows")
-        .clone();
+    let rows = rows.as_array().expect("rows");
     let outcomes: Vec<_> = rows
         .iter()
         .filter_map(|row| row["outcome"].as_str())

@@ -235,12 +235,7 @@ impl Lab {
     pub fn status(&self, zone: &str) -> serde_json::Value {
         let ran = self.cli(&["--json", "status"]);
         let all = ran.json();
-        let zones = all
-            .get("zones")
-            .unwrap_or(&all)
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let zones = all["zones"].as_array().cloned().unwrap_or_default();
         zones
             .into_iter()
             .find(|row| row["zone"] == zone)
