@@ -161,7 +161,7 @@ fn a_wrong_key_no_key_and_a_key_without_the_right_change_nothing() {
     let acme = acme_key(&lab);
     assert_eq!(lab.update_as(&acme, script), "REFUSED");
     for line in [
-        "update add _acme-challenge.www.example.com. 60 MX 1 x.example.com.",
+        "update add _acme-challenge.www.example.com. 60 SRV 0 0 1 x.example.com.",
         "update add other.example.com. 60 TXT token",
         "update add x._acme-challenge.www.example.com. 60 TXT token",
         "update delete _dmarc.example.com.",
