@@ -1,0 +1,13 @@
+//! What the tests stand on.
+//!
+//! `lab` starts and stops servers, `programs` runs other programs with a bound on their time, `dig`
+//! reads what dig and kdig print, `library` is the client that is no program, `patience` waits for a
+//! condition instead of a length of time.
+
+pub mod dig;
+pub mod lab;
+pub mod library;
+pub mod patience;
+pub mod programs;
+
+pub use patience::eventually;
