@@ -28,7 +28,7 @@ pub struct ZoneStatus {
     pub frozen: Vec<String>,
     pub last_update: Option<LastUpdate>,
     pub last_refusal: Option<LastRefusal>,
-    /// Errors that the zone is served with, and breaches of the policy found at start.
+    /// Breaches of the policy, and errors that the zone is served with.
     pub findings: Vec<String>,
 }
 
@@ -69,6 +69,7 @@ struct Line {
     mend: Option<String>,
     last_update: Option<LastUpdate>,
     last_refusal: Option<LastRefusal>,
+    breaches: Vec<String>,
     findings: Vec<String>,
 }
 
@@ -152,9 +153,18 @@ impl Board {
         }
     }
 
-    pub(super) fn add_finding(&self, origin: &Name, finding: String) {
+    pub(super) fn is_new_breach(&self, origin: &Name, breach: &str) -> bool {
+        let sheet = self.sheet();
+        let known = sheet
+            .zones
+            .get(origin)
+            .map_or(&[][..], |line| &line.breaches);
+        !known.iter().any(|known| known == breach)
+    }
+
+    pub(super) fn note_breaches(&self, origin: &Name, breaches: Vec<String>) {
         if let Some(line) = self.sheet().zones.get_mut(origin) {
-            line.findings.push(finding);
+            line.breaches = breaches;
         }
     }
 
@@ -187,6 +197,7 @@ impl Line {
             mend: None,
             last_update: None,
             last_refusal: None,
+            breaches: Vec::new(),
             findings: Vec::new(),
         }
     }
@@ -217,7 +228,12 @@ impl Line {
             frozen,
             last_update: self.last_update.clone(),
             last_refusal: self.last_refusal.clone(),
-            findings: self.findings.clone(),
+            findings: self
+                .breaches
+                .iter()
+                .chain(&self.findings)
+                .cloned()
+                .collect(),
         }
     }
 }

@@ -65,6 +65,27 @@ fn count(
     })
 }
 
+/// Where protected names have fewer members than their policy asks for, in sentences.
+pub(super) fn shortfalls(protections: &[Protection], published: &Published) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for protection in protections {
+        for &rtype in &protection.types {
+            let members = answer::members(published, &protection.name, rtype);
+            // Where an alias leaves our zones there is nothing to count.
+            let outside = matches!(members.end, WalkEnd::Outside(_));
+            if members.rdatas.len() < protection.min_members && !outside {
+                sentences.push(format!(
+                    "{} {rtype} has {} of at least {} members",
+                    protection.name,
+                    members.rdatas.len(),
+                    protection.min_members
+                ));
+            }
+        }
+    }
+    sentences
+}
+
 fn plain(members: answer::Members) -> Count {
     let (end, via_outside) = match members.end {
         WalkEnd::Data => ("data", None),

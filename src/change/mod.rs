@@ -7,7 +7,8 @@
 //! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it), `judge`
 //! (one submission), `members` (what the guard is told of protected names), `reconcile` (edits by
 //! hand, damage, holding), `custody` (losing and regaining the store), `account` (audit rows),
-//! `repair` (what to tell the operator), `board` (status).
+//! `repair` (what to tell the operator), `standing` (what a zone is served with although it should
+//! not be so), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
 mod account;
@@ -17,6 +18,7 @@ mod judge;
 mod members;
 mod reconcile;
 mod repair;
+mod standing;
 mod turn;
 mod writer;
 

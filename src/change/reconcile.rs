@@ -488,11 +488,11 @@ fn changed_while_down(
         moment,
         &Decision::Unchanged,
     ))?;
-    tracing::warn!(zone = %origin, %reference, "{warning}");
     turn.view = publish::live(&turn.view, commit.after, revision);
-    turn.notes.push(Note::Findings {
+    turn.notes.push(Note::Traced {
         zone: origin.clone(),
-        finding: warning,
+        warning,
+        reference,
     });
     Ok(())
 }

@@ -42,9 +42,11 @@ pub(super) enum Note {
         zone: Name,
         findings: Vec<String>,
     },
-    Findings {
+    /// Rows that changed while the server was down.
+    Traced {
         zone: Name,
-        finding: String,
+        warning: String,
+        reference: String,
     },
     /// With a reason only when it is news.
     Held {
@@ -186,10 +188,12 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
             }
             board.note_findings(&zone, findings);
         }
-        Note::Findings { zone, finding } => {
-            tracing::warn!(zone = %zone, "{finding}");
-            board.note_zone(published, &zone);
-            board.add_finding(&zone, finding);
+        Note::Traced {
+            zone,
+            warning,
+            reference,
+        } => {
+            tracing::warn!(zone = %zone, %reference, "{warning}");
         }
         Note::Held { zone, reason, mend } => {
             if let Some(reason) = reason {

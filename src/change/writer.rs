@@ -1,6 +1,6 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
@@ -9,8 +9,9 @@ use super::board::Board;
 use super::custody::{Custody, Loss, Watched};
 use super::judge::{self, Decision, Judged};
 use super::reconcile::{self, Desk};
+use super::standing::Standing;
 use super::turn::{Note, Turn, refused, tell};
-use super::{Body, Committed, Job, Order, Outcome, Policy, Settings, Submission, members};
+use super::{Body, Committed, Job, Order, Outcome, Policy, Settings, Submission};
 use crate::guard::{Freeze, FreezeScope};
 use crate::publish::{self, Publisher};
 use crate::rr::{Name, Rtype};
@@ -29,6 +30,7 @@ pub(super) struct WriterThread {
     publisher: Publisher,
     freezes: Vec<Freeze>,
     judged: HashMap<Name, Digest>,
+    standing: Standing,
     board: Arc<Board>,
 }
 
@@ -53,6 +55,7 @@ impl WriterThread {
             publisher: Publisher::new(publish),
             freezes: Vec::new(),
             judged: HashMap::new(),
+            standing: Standing::default(),
             board,
         };
         thread.begin()?;
@@ -101,33 +104,13 @@ impl WriterThread {
         let version = tx.data_version()?;
         tx.commit()?;
         self.custody.committed(version);
-        self.report_breaches(&mut turn);
         self.finish(turn);
         self.board.set_freezes(&self.freezes);
+        let published = self.publisher.current();
         for origin in self.policy.zones.keys() {
-            self.board.note_zone(&self.publisher.current(), origin);
+            self.board.note_zone(&published, origin);
         }
         Ok(())
-    }
-
-    /// A zone that does not meet its policy at start is served all the same, and says so.
-    fn report_breaches(&self, turn: &mut Turn) {
-        for zone in self.policy.zones.values() {
-            for counted in members::counted(&self.policy, &turn.view, &turn.view, &zone.origin) {
-                if counted.after.members < counted.minimum && counted.after.via_outside.is_none() {
-                    turn.notes.push(Note::Findings {
-                        zone: zone.origin.clone(),
-                        finding: format!(
-                            "{} {} has {} members; its policy asks for {}",
-                            counted.protection_name,
-                            counted.rtype,
-                            counted.after.members,
-                            counted.minimum
-                        ),
-                    });
-                }
-            }
-        }
     }
 
     pub(super) fn run(mut self, incoming: &Receiver<Order>) {
@@ -159,7 +142,12 @@ impl WriterThread {
                 self.hold_all(&loss);
                 return answer_all(jobs, &account::refused_without_store(&loss.reason));
             }
-            Ok(Watched::Same) if jobs.is_empty() => return self.custody.checkpoint_when_due(),
+            Ok(Watched::Same) if jobs.is_empty() => {
+                self.custody.checkpoint_when_due();
+                return self
+                    .standing
+                    .check_next(&self.policy, &published, &self.board);
+            }
             Ok(_) => {}
         }
         match self.group(&jobs) {
@@ -255,8 +243,35 @@ impl WriterThread {
         self.freezes = turn.freezes;
         self.board.set_freezes(&self.freezes);
         let published = self.publisher.current();
+        let mut changed = BTreeSet::new();
         for note in turn.notes {
+            changed.extend(self.reconsider(&note));
             tell(&self.board, &published, note);
+        }
+        if !changed.is_empty() {
+            self.standing
+                .changed(&self.policy, &published, &self.board, changed.iter());
+        }
+    }
+
+    /// The zone that has another image now, if the note is of one.
+    fn reconsider(&mut self, note: &Note) -> Option<Name> {
+        match note {
+            Note::Committed { zone, outcome, .. } if outcome.revision == 1 => {
+                self.standing.is_to_check(zone);
+                Some(zone.clone())
+            }
+            Note::Committed { zone, .. } | Note::Edited { zone, .. } => {
+                self.standing.may_have_mended(zone);
+                Some(zone.clone())
+            }
+            Note::Admitted { zone, findings } => {
+                if !findings.is_empty() {
+                    self.standing.is_flawed(zone);
+                }
+                Some(zone.clone())
+            }
+            _ => None,
         }
     }
 }
