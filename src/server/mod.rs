@@ -21,7 +21,6 @@ pub use screen::{Screen, ServedLine};
 
 use crate::config::{Config, ConfigError};
 use crate::rr::Name;
-use crate::store::{Store, StoreError};
 use crate::zone::Reader;
 use crate::{admin, change, wire, zone};
 
@@ -31,8 +30,6 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("the store {}: {reason}", path.display())]
-    Store { path: PathBuf, reason: StoreError },
     #[error("{0}{advice}", advice = privilege(.0))]
     Doors(std::io::Error),
     #[error(transparent)]
@@ -131,26 +128,15 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     })
 }
 
-/// Opens the store, serves what it holds, and imports what it does not know yet.
+/// Serves what store or snapshot hold, and imports what neither has ever known.
 fn open_zones(config: &Config) -> Result<(change::Handle, Reader), StartError> {
-    let store_error = |reason| StartError::Store {
-        path: config.store.path.clone(),
-        reason,
-    };
-    let store = Store::open(&config.store).map_err(store_error)?;
-    let known: Vec<Name> = store
-        .zones()
-        .map_err(store_error)?
-        .into_iter()
-        .map(|row| row.origin)
-        .collect();
     let (writer, reader) = zone::pointer();
-    let change = change::start(config.change.clone(), writer, store).map_err(store_error)?;
-    if let Err(error) = import::missing(config, &known, &change) {
-        change.stop();
+    let started = change::start(config.change.clone(), writer, reader.clone());
+    if let Err(error) = import::missing(config, &started.unknown, &started.handle) {
+        started.handle.stop();
         return Err(error);
     }
-    Ok((change, reader))
+    Ok((started.handle, reader))
 }
 
 fn joined(addresses: &[SocketAddr]) -> String {
