@@ -3,12 +3,17 @@
 //! A zone leaves what is published only by a newer image of it or by its explicit removal. Data
 //! that are not fit to be served never arrive here: their zone holds, which means that its last
 //! image stays and says so.
+//! Start with [`Publisher`]; `keeper` writes the last-known-good snapshot behind it.
 //! Not here: who decides what is fit (`check`, `guard`, by way of `change`).
+
+mod keeper;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use keeper::{Keeper, KeeperStatus, SnapshotStatus, SnapshotZone};
 
 use crate::rr::Name;
 use crate::zone::{Hold, Published, Served, ServedZone, Writer, ZoneImage};

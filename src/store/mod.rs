@@ -4,10 +4,12 @@
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
 //! `identity` (is the file on the path still the one we opened?), `rows` (reading records, every
 //! one of them hostile), `transaction` (writing), `revision`, `audit` (references, the hash chain),
-//! `history` (reading back). No other room knows SQLite.
+//! `history` (reading back), `snapshot` (the last-known-good, a database of its own). No other room
+//! knows SQLite.
 //! Not here: whether a change is let in (`change` and `guard`), whether what was read is fit to be
 //! served (`check`).
 
+mod aside;
 mod audit;
 mod error;
 mod history;
@@ -15,6 +17,7 @@ mod identity;
 mod open;
 mod revision;
 mod rows;
+mod snapshot;
 mod transaction;
 
 #[cfg(test)]
@@ -27,11 +30,13 @@ use rusqlite::Connection;
 use crate::rr::Name;
 use identity::Identity;
 
+pub use aside::set_aside;
 pub use audit::{AuditRow, Chain, NewAudit};
 pub use error::StoreError;
 pub use history::History;
 pub use revision::{NewRevision, RevisionRow};
 pub use rows::{BadRow, FreezeRow, Loaded, ZoneRow};
+pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;
 
 /// Seconds; RFC 2181 §8.

@@ -73,13 +73,13 @@ fn connect(settings: &Settings, create: OpenFlags) -> Result<Connection, StoreEr
     // No URIs: a path is a path.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
     let connection = Connection::open_with_flags(&settings.path, flags)?;
-    harden(&connection, settings)?;
+    harden(&connection, settings.busy_timeout_ms)?;
     Ok(connection)
 }
 
 /// What holds for every connection: the file may have been prepared by somebody else.
-fn harden(connection: &Connection, settings: &Settings) -> Result<(), StoreError> {
-    connection.busy_timeout(Duration::from_millis(settings.busy_timeout_ms))?;
+pub(super) fn harden(connection: &Connection, busy_timeout_ms: u64) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_millis(busy_timeout_ms))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
@@ -145,7 +145,7 @@ pub(super) fn read_only(settings: &Settings) -> Result<Connection, StoreError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&settings.path, flags)?;
-    harden(&connection, settings)?;
+    harden(&connection, settings.busy_timeout_ms)?;
     connection.pragma_update(None, "query_only", true)?;
     check_schema(&connection, &settings.path)?;
     Ok(connection)

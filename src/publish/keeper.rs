@@ -1,0 +1,548 @@
+//! Keeps the snapshot up with what is served, on a thread of its own.
+//!
+//! Promotions are gathered for up to a second and written in one transaction. A snapshot that is
+//! damaged, or gone from its path, is set aside and written anew from what is served.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::rr::Name;
+use crate::store::{Extent, Promotion, Snapshot, StoreError, set_aside};
+use crate::zone::{Reader, ZoneImage};
+
+/// How long promotions are gathered.
+const BATCH: Duration = Duration::from_secs(1);
+/// How long a serial block waits for the disk before the update that needs it fails.
+const RESERVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How far the snapshot has come.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SnapshotStatus {
+    pub path: PathBuf,
+    pub zones: Vec<SnapshotZone>,
+    /// Since when something waits to be written.
+    pub lag_secs: u64,
+    /// Why nothing can be written.
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SnapshotZone {
+    pub zone: Name,
+    pub revision: u64,
+    pub records: usize,
+    /// No serial above it has been served.
+    pub ceiling: Option<u32>,
+    pub lag_secs: u64,
+}
+
+enum Order {
+    Promote {
+        image: Arc<ZoneImage>,
+        revision: u64,
+        extent: Extent,
+    },
+    Remove(Name),
+    Value(&'static str, String),
+    Reserve(Vec<(Name, u32)>, SyncSender<Result<(), String>>),
+    Stop,
+}
+
+/// The door to the thread that writes the snapshot.
+pub struct Keeper {
+    orders: Sender<Order>,
+    report: Arc<Mutex<Report>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Asks how far the snapshot has come.
+#[derive(Clone)]
+pub struct KeeperStatus(Arc<Mutex<Report>>);
+
+#[derive(Default)]
+struct Report {
+    path: PathBuf,
+    zones: BTreeMap<Name, Promoted>,
+    ceilings: HashMap<Name, u32>,
+    waiting: HashMap<Name, Instant>,
+    trouble: Option<String>,
+}
+
+struct Promoted {
+    revision: u64,
+    records: usize,
+}
+
+fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> {
+    report
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl KeeperStatus {
+    pub fn status(&self) -> SnapshotStatus {
+        let report = lock(&self.0);
+        let since = |zone: &Name| {
+            report
+                .waiting
+                .get(zone)
+                .map_or(0, |at| at.elapsed().as_secs())
+        };
+        let zones = report.zones.iter().map(|(zone, promoted)| SnapshotZone {
+            zone: zone.clone(),
+            revision: promoted.revision,
+            records: promoted.records,
+            ceiling: report.ceilings.get(zone).copied(),
+            lag_secs: since(zone),
+        });
+        SnapshotStatus {
+            path: report.path.clone(),
+            zones: zones.collect(),
+            lag_secs: report.waiting.keys().map(since).max().unwrap_or(0),
+            trouble: report.trouble.clone(),
+        }
+    }
+}
+
+impl Keeper {
+    /// Starts the thread. `snapshot` is the file as it was found at start, if it could be read;
+    /// what is served by the time it gets to it is compared with that and written where it differs.
+    pub fn start(
+        path: PathBuf,
+        snapshot: Option<Snapshot>,
+        ceilings: HashMap<Name, u32>,
+        reader: Reader,
+    ) -> Keeper {
+        let report = Report {
+            path: path.clone(),
+            ceilings: ceilings.clone(),
+            ..Report::default()
+        };
+        let report = Arc::new(Mutex::new(report));
+        let (orders, incoming) = mpsc::channel();
+        let mut worker = Worker {
+            file: snapshot
+                .as_ref()
+                .and_then(|snapshot| file_id(snapshot.path())),
+            snapshot,
+            path,
+            reader,
+            pending: BTreeMap::new(),
+            removed: BTreeSet::new(),
+            values: BTreeMap::new(),
+            values_pending: BTreeSet::new(),
+            ceilings,
+            since: None,
+            report: report.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("snapshot".into())
+            .spawn(move || {
+                worker.catch_up();
+                worker.run(&incoming);
+            })
+            .expect("a thread can be started");
+        Keeper {
+            orders,
+            report,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn status(&self) -> KeeperStatus {
+        KeeperStatus(self.report.clone())
+    }
+
+    pub fn promote(&self, image: Arc<ZoneImage>, revision: u64, extent: Extent) {
+        self.send(Order::Promote {
+            image,
+            revision,
+            extent,
+        });
+    }
+
+    pub fn remove(&self, zone: &Name) {
+        self.send(Order::Remove(zone.clone()));
+    }
+
+    pub fn keep(&self, key: &'static str, value: String) {
+        self.send(Order::Value(key, value));
+    }
+
+    /// Writes serial ceilings; on disk when this returns.
+    pub fn reserve(&self, ceilings: Vec<(Name, u32)>) -> Result<(), String> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Order::Reserve(ceilings, reply));
+        answer
+            .recv_timeout(RESERVE_TIMEOUT)
+            .unwrap_or_else(|_| Err("the snapshot's disk does not answer".into()))
+    }
+
+    fn send(&self, order: Order) {
+        if self.orders.send(order).is_err() {
+            lock(&self.report).trouble = Some("its thread has ended".into());
+        }
+    }
+}
+
+impl Drop for Keeper {
+    /// Writes what still waits.
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Stop);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the snapshot's thread had panicked");
+        }
+    }
+}
+
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    std::fs::metadata(path)
+        .ok()
+        .map(|meta| (meta.dev(), meta.ino()))
+}
+
+struct Worker {
+    path: PathBuf,
+    snapshot: Option<Snapshot>,
+    /// Of the file that we have open.
+    file: Option<FileId>,
+    reader: Reader,
+    pending: BTreeMap<Name, Promotion>,
+    removed: BTreeSet<Name>,
+    values: BTreeMap<&'static str, String>,
+    values_pending: BTreeSet<&'static str>,
+    ceilings: HashMap<Name, u32>,
+    /// When the oldest of what is pending came.
+    since: Option<Instant>,
+    report: Arc<Mutex<Report>>,
+}
+
+impl Worker {
+    fn run(&mut self, incoming: &Receiver<Order>) {
+        loop {
+            let wait = self
+                .since
+                .map_or(BATCH * 5, |since| BATCH.saturating_sub(since.elapsed()));
+            match incoming.recv_timeout(wait) {
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.flush();
+                    return;
+                }
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !self.is_ours() {
+                self.begin_anew("it is no longer on its path");
+            }
+            if self.since.is_some_and(|since| since.elapsed() >= BATCH) {
+                self.flush();
+            }
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Promote {
+                image,
+                revision,
+                extent,
+            } => self.add(image, revision, extent),
+            Order::Remove(zone) => {
+                self.pending.remove(&zone);
+                lock(&self.report).zones.remove(&zone);
+                self.removed.insert(zone);
+            }
+            Order::Value(key, value) => {
+                self.values.insert(key, value);
+                self.values_pending.insert(key);
+            }
+            Order::Reserve(ceilings, reply) => {
+                let _ = reply.send(self.reserve(ceilings));
+                return;
+            }
+            Order::Stop => return,
+        }
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn add(&mut self, image: Arc<ZoneImage>, revision: u64, extent: Extent) {
+        let zone = image.origin().clone();
+        lock(&self.report)
+            .waiting
+            .entry(zone.clone())
+            .or_insert_with(Instant::now);
+        self.removed.remove(&zone);
+        let extent = match (
+            self.pending.remove(&zone).map(|earlier| earlier.extent),
+            extent,
+        ) {
+            (Some(Extent::Owners(mut before)), Extent::Owners(more)) => {
+                before.extend(more);
+                Extent::Owners(before)
+            }
+            (None, extent) => extent,
+            _ => Extent::Whole,
+        };
+        self.pending.insert(
+            zone,
+            Promotion {
+                image,
+                revision,
+                extent,
+            },
+        );
+    }
+
+    fn reserve(&mut self, ceilings: Vec<(Name, u32)>) -> Result<(), String> {
+        if self.snapshot.is_none() {
+            self.begin_anew("it could not be read");
+        }
+        self.ceilings.extend(ceilings.iter().cloned());
+        let outcome = match &mut self.snapshot {
+            Some(snapshot) => snapshot
+                .reserve(&ceilings)
+                .map_err(|error| error.to_string()),
+            None => Err("there is no snapshot".to_owned()),
+        };
+        let mut report = lock(&self.report);
+        report.ceilings.extend(ceilings);
+        if let Err(error) = &outcome {
+            report.trouble = Some(error.clone());
+        }
+        outcome
+    }
+
+    /// After a start: what the file has is verified, and what differs from what is served written.
+    fn catch_up(&mut self) {
+        let found = match &self.snapshot {
+            Some(snapshot) => self.compare(snapshot),
+            None if Snapshot::is_there(&self.path) => Err("it could not be read".to_owned()),
+            None => return self.write_anew(),
+        };
+        match found {
+            Ok(behind) => {
+                for (image, revision) in behind {
+                    self.add(image, revision, Extent::Whole);
+                }
+                self.since = Some(Instant::now());
+            }
+            Err(why) => self.begin_anew(&why),
+        }
+    }
+
+    fn served(&self) -> Vec<(Arc<ZoneImage>, u64)> {
+        let published = self.reader.load();
+        let zones = published.zones().filter_map(|served| served.zone());
+        zones
+            .map(|zone| (zone.image.clone(), zone.revision))
+            .collect()
+    }
+
+    /// The zones of which the snapshot has another version; an error when it is damaged.
+    fn compare(&self, snapshot: &Snapshot) -> Result<Vec<(Arc<ZoneImage>, u64)>, String> {
+        let rows = snapshot.zones().map_err(|error| error.to_string())?;
+        let mut rows: HashMap<Name, _> = rows
+            .into_iter()
+            .map(|row| (row.origin.clone(), row))
+            .collect();
+        let mut behind = Vec::new();
+        for (image, revision) in self.served() {
+            let row = rows.remove(image.origin());
+            let same = row
+                .as_ref()
+                .is_some_and(|row| row.revision == revision && row.digest == image.digest());
+            if same {
+                let row = row.expect("compared just now");
+                snapshot.load(&row).map_err(|error| error.to_string())?;
+                let records = image.record_count();
+                let zones = &mut lock(&self.report).zones;
+                zones.insert(row.origin, Promoted { revision, records });
+            } else {
+                behind.push((image, revision));
+            }
+        }
+        Ok(behind)
+    }
+
+    /// Whether the file on the path is the one that we write to.
+    fn is_ours(&self) -> bool {
+        self.snapshot.is_some() && self.file.is_some() && file_id(&self.path) == self.file
+    }
+
+    /// Sets aside what is on the path, and has everything written to a new file.
+    fn begin_anew(&mut self, why: &str) {
+        tracing::error!(snapshot = %self.path.display(), "snapshot: {why}; writing a new one");
+        self.write_anew();
+    }
+
+    fn write_anew(&mut self) {
+        self.snapshot = None;
+        let opened = set_aside(&self.path).and_then(|aside| {
+            for (from, to) in aside {
+                tracing::warn!(from = %from.display(), to = %to.display(), "snapshot: set aside");
+            }
+            let mut snapshot = Snapshot::open(&self.path)?;
+            let ceilings: Vec<_> = self.ceilings.clone().into_iter().collect();
+            snapshot.reserve(&ceilings)?;
+            Ok(snapshot)
+        });
+        match opened {
+            Ok(snapshot) => {
+                self.file = file_id(&self.path);
+                self.snapshot = Some(snapshot);
+            }
+            Err(error) => return self.fail(&error),
+        }
+        for (image, revision) in self.served() {
+            self.add(image, revision, Extent::Whole);
+        }
+        self.values_pending.extend(self.values.keys());
+        self.since = Some(Instant::now());
+    }
+
+    fn flush(&mut self) {
+        if self.pending.is_empty() && self.removed.is_empty() && self.values_pending.is_empty() {
+            self.since = None;
+            return;
+        }
+        if !self.is_ours() {
+            self.begin_anew("it is not there");
+        }
+        let Some(snapshot) = &mut self.snapshot else {
+            return;
+        };
+        let promotions: Vec<Promotion> = std::mem::take(&mut self.pending).into_values().collect();
+        let removed: Vec<Name> = self.removed.iter().cloned().collect();
+        let values: Vec<(&str, String)> = self
+            .values_pending
+            .iter()
+            .map(|key| (*key, self.values[key].clone()))
+            .collect();
+        match snapshot.promote(&promotions, &removed, &values) {
+            Ok(()) => {
+                self.removed.clear();
+                self.values_pending.clear();
+                self.since = None;
+                self.promoted(promotions);
+            }
+            Err(error) => {
+                for promotion in promotions {
+                    self.add(promotion.image, promotion.revision, promotion.extent);
+                }
+                match error {
+                    StoreError::Damaged(why) => self.begin_anew(&why),
+                    error => self.fail(&error),
+                }
+            }
+        }
+    }
+
+    fn promoted(&self, promotions: Vec<Promotion>) {
+        let mut report = lock(&self.report);
+        report.trouble = None;
+        for promotion in promotions {
+            let zone = promotion.image.origin().clone();
+            report.waiting.remove(&zone);
+            let records = promotion.image.record_count();
+            report.zones.insert(
+                zone,
+                Promoted {
+                    revision: promotion.revision,
+                    records,
+                },
+            );
+        }
+    }
+
+    /// Tries again after another batch's time.
+    fn fail(&mut self, error: &StoreError) {
+        let text = error.to_string();
+        let mut report = lock(&self.report);
+        if report.trouble.as_ref() != Some(&text) {
+            tracing::error!(snapshot = %self.path.display(), "snapshot: {text}");
+        }
+        report.trouble = Some(text);
+        self.since = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::live;
+    use crate::rr::{Record, Rtype, rdata};
+    use crate::zone::{Published, Writer, pointer};
+
+    fn image(last: u8) -> ZoneImage {
+        let record = |owner: &str, rtype: Rtype, text: &str| Record {
+            owner: owner.parse().unwrap(),
+            rtype,
+            ttl: 60,
+            rdata: rdata::from_text(rtype, text).unwrap(),
+        };
+        let records = [
+            record("example.", Rtype::SOA, "ns. h. 1 2 3 4 5"),
+            record("www.example.", Rtype::A, &format!("192.0.2.{last}")),
+        ];
+        ZoneImage::from_records("example.".parse().unwrap(), records).unwrap()
+    }
+
+    fn serving(last: u8, revision: u64) -> (Writer, Reader) {
+        let (mut writer, reader) = pointer();
+        writer.replace(live(&Published::default(), image(last), revision));
+        (writer, reader)
+    }
+
+    fn kept(path: &Path) -> Option<(u64, ZoneImage)> {
+        let snapshot = Snapshot::open_existing(path).ok()?;
+        let row = snapshot.zones().ok()?.into_iter().next()?;
+        Some((row.revision, snapshot.load(&row).ok()?))
+    }
+
+    #[test]
+    fn what_is_served_is_in_the_snapshot_when_the_keeper_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        let (mut writer, reader) = serving(1, 1);
+        let keeper = Keeper::start(path.clone(), None, HashMap::new(), reader);
+        writer.replace(live(&Published::default(), image(2), 2));
+        let owners = Extent::Owners(["www.example.".parse().unwrap()].into());
+        keeper.promote(Arc::new(image(2)), 2, owners);
+        keeper
+            .reserve(vec![("example.".parse().unwrap(), 1000)])
+            .unwrap();
+        drop(keeper);
+        let (revision, back) = kept(&path).unwrap();
+        assert_eq!((revision, back.digest()), (2, image(2).digest()));
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_set_aside_and_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        std::fs::write(&path, [7u8; 5000]).unwrap();
+        let (_writer, reader) = serving(3, 9);
+        drop(Keeper::start(path.clone(), None, HashMap::new(), reader));
+        assert_eq!(kept(&path).unwrap().0, 9);
+        let aside = std::fs::read_dir(dir.path()).unwrap().filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .contains(".aside-")
+        });
+        assert_eq!(aside.count(), 1);
+    }
+}
