@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::api::{Caller, Failure, blocking, submit};
 use super::{Examined, Report, Server, examine};
 use crate::change::{Body, ZoneStatus};
-use crate::guard::{Override, Path};
+use crate::guard::{self, Override, Path};
 use crate::rr::{Name, Record};
 use crate::zonefile::{self, Parsed};
 
@@ -84,6 +84,19 @@ pub(super) async fn import(
         return Err(Failure {
             status: StatusCode::BAD_REQUEST,
             error: "an override needs a reason".to_owned(),
+        });
+    }
+    if let Some(other) = override_
+        .as_ref()
+        .filter(|o| !guard::OVERRIDABLE.contains(&o.rule.as_str()))
+    {
+        return Err(Failure {
+            status: StatusCode::BAD_REQUEST,
+            error: format!(
+                "{:?} is no rule that can be overridden: {}",
+                other.rule,
+                guard::OVERRIDABLE.join(", ")
+            ),
         });
     }
     let body = Body::Import {

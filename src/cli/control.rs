@@ -204,7 +204,7 @@ fn done(report: &Report) -> String {
         _ => [&[][..], &[]],
     };
     for note in noted.into_iter().flatten() {
-        lines.push(note.clone());
+        lines.push(print::one_line(note));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }

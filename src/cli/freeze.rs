@@ -1,5 +1,6 @@
 //! `freeze` and `thaw`.
 
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
 use super::control::Control;
@@ -24,7 +25,12 @@ pub(super) struct FreezeArgs {
     #[serde(flatten)]
     scope: Scope,
     /// Why, for those whose changes are refused and for the audit
-    #[arg(long, value_name = "TEXT", default_value = "no reason was given")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "no reason was given",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     reason: String,
 }
 

@@ -23,6 +23,7 @@ pub(super) enum KeyCommand {
                       nsupdate -k enactor-a.key"
     )]
     Generate {
+        /// The key's name, such as enactor-a.
         name: Name,
         /// hmac-sha256, hmac-sha384 or hmac-sha512
         #[arg(long, default_value = "hmac-sha256")]

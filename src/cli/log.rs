@@ -49,7 +49,11 @@ fn render(rows: &[Record]) -> String {
         vec![
             print::time(row.at_unix_us),
             row.reference.clone(),
-            row.zone.clone().unwrap_or("-".to_owned()),
+            // What is about no zone is filed under the root.
+            match row.zone.as_deref() {
+                None | Some(".") => "-".to_owned(),
+                Some(zone) => zone.to_owned(),
+            },
             row.actor.clone(),
             row.outcome.clone(),
             gist(row),
@@ -61,8 +65,8 @@ fn render(rows: &[Record]) -> String {
 /// The row in half a line.
 fn gist(row: &Record) -> String {
     if let Some(revision) = row.revision {
-        let removed = row.texts("removed").len();
-        let added = row.texts("added").len();
+        let removed = row.count("removed");
+        let added = row.count("added");
         let serial = row
             .new_serial
             .map_or(String::new(), |s| format!(", serial {s}"));
@@ -81,6 +85,21 @@ mod tests {
 
     use super::*;
     use crate::cli::why::tests::refused;
+
+    #[test]
+    fn a_large_change_is_counted_whole() {
+        let mut row = refused();
+        (row.revision, row.rule) = (Some(1), None);
+        row.detail = json!({ "removed": [], "added": ["a. 1 A 192.0.2.1", "and 30001 more"] });
+        assert_eq!(gist(&row), "revision 1, -0 +30002");
+    }
+
+    #[test]
+    fn what_is_about_no_zone_has_none() {
+        let mut row = refused();
+        row.zone = Some(".".to_owned());
+        assert!(render(&[row]).contains("  7Q2K  -     key demo."));
+    }
 
     #[test]
     fn each_change_is_a_line() {

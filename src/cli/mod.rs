@@ -159,6 +159,8 @@ mod tests {
         for wrong in [
             "lastgood zone import a. a.zone --override min-members",
             "lastgood thaw --zone a. --key b.",
+            "lastgood zone import a. a.zone --override min_members --reason x",
+            "lastgood freeze --reason=",
             "lastgood zone check a.zone",
             "lastgood why",
         ] {

@@ -23,6 +23,10 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Columns, each as wide as its widest cell, the last one as long as it is.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| one_line(cell)).collect())
+        .collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -30,7 +34,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(&format!("{cell:width$}  "));
@@ -39,6 +43,19 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A text that others wrote, such as the reason of a freeze: what would move the cursor of a
+/// terminal, or start a line that looks like ours, is shown as an escape.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
 }
 
 /// A moment in UTC, to the second.
@@ -78,6 +95,12 @@ mod tests {
         let row = |cells: &[&str]| cells.iter().map(ToString::to_string).collect::<Vec<_>>();
         let text = table(&[row(&["ZONE", "N", "WHAT"]), row(&["a.example.", "12", ""])]);
         assert_eq!(text, "ZONE        N   WHAT\na.example.  12\n");
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_steer_a_terminal() {
+        let text = table(&[vec!["INC\n7Q2K\u{1b}[31m".to_owned(), "ü".to_owned()]]);
+        assert_eq!(text, "INC\\n7Q2K\\u{1b}[31m  ü\n");
     }
 
     #[test]

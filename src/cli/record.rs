@@ -46,6 +46,17 @@ impl Record {
             .collect()
     }
 
+    /// How many sentences there were; the row may hold the first and a last one that counts the
+    /// others.
+    pub fn count(&self, key: &str) -> usize {
+        let texts = self.texts(key);
+        let more = texts.last().and_then(|last| {
+            let number = last.strip_prefix("and ")?.strip_suffix(" more")?;
+            number.parse::<usize>().ok()
+        });
+        more.map_or(texts.len(), |more| texts.len() - 1 + more)
+    }
+
     pub fn text(&self, key: &str) -> Option<&str> {
         self.detail.get(key)?.as_str()
     }

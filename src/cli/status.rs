@@ -146,7 +146,7 @@ fn render(status: &Status) -> String {
             "\nFrozen: {} since {since} UTC by {}: {}\n  To end it: lastgood thaw{}\n",
             freeze.scope,
             freeze.actor,
-            freeze.reason,
+            print::one_line(&freeze.reason),
             thaw_options(&freeze.scope)
         ));
     }
@@ -166,7 +166,7 @@ fn thaw_options(scope: &str) -> String {
 fn trouble(zone: &Zone) -> String {
     let mut text = String::new();
     if zone.is_troubled() {
-        let reason = zone.reason.as_deref().unwrap_or("no reason is known");
+        let reason = print::one_line(zone.reason.as_deref().unwrap_or("no reason is known"));
         text.push_str(&format!("\n{} is {}: {reason}\n", zone.zone, zone.state));
         if zone.state == "holding" {
             text.push_str("  The last good version is being served; updates are refused.\n");
@@ -178,7 +178,7 @@ fn trouble(zone: &Zone) -> String {
     if !zone.findings.is_empty() && zone.state != "unavailable" {
         text.push_str(&format!("\n{} is served although:\n", zone.zone));
         for finding in &zone.findings {
-            text.push_str(&format!("  {finding}\n"));
+            text.push_str(&format!("  {}\n", print::one_line(finding)));
         }
     }
     text

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::offline::{self, Source};
 use super::record::{Record, RuleVerdict};
 use super::{Exit, Globals, print};
+use crate::rr::message::ede;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -60,16 +61,18 @@ fn render(row: &Record) -> String {
     if let Some(zone) = row.zone.as_deref().filter(|&zone| zone != ".") {
         account.line("zone", format!("{zone}{}", course(row)));
     }
-    account.lines("asked", row.texts("operations"));
+    account.lines("asked", row.texts("operations"), row.count("operations"));
     let (removes, adds) = match row.outcome.as_str() {
         "committed" => ("removed", "added"),
         _ => ("removes", "adds"),
     };
-    account.lines(removes, row.texts("removed"));
-    account.lines(adds, row.texts("added"));
-    account.lines("ignored", row.texts("ignored"));
-    account.lines("noted", row.texts("warnings"));
-    account.lines("rules", rules(&row.rules()));
+    account.lines(removes, row.texts("removed"), row.count("removed"));
+    account.lines(adds, row.texts("added"), row.count("added"));
+    account.lines("ignored", row.texts("ignored"), row.count("ignored"));
+    account.lines("noted", row.texts("warnings"), row.count("warnings"));
+    let judged = rules(&row.rules());
+    let count = judged.len();
+    account.lines("rules", judged, count);
     if let Some((rule, reason)) = row.override_() {
         account.line("override", format!("{rule}: {reason}"));
     }
@@ -79,11 +82,21 @@ fn render(row: &Record) -> String {
     if let Some(accepted) = row.text("would_be_accepted") {
         account.line("would pass", accepted.to_owned());
     }
-    let ede = row
-        .ede
-        .map_or(String::new(), |ede| format!(", extended error {ede}"));
+    let ede = row.ede.map_or(String::new(), |ede| {
+        format!(", extended error {}", extended(ede))
+    });
     account.line("answer", format!("{}{ede}", row.rcode));
     format!("{}\n{}", headline(row), print::table(&account.0))
+}
+
+/// A code of RFC 8914 with its name.
+fn extended(code: u16) -> String {
+    match code {
+        ede::OTHER => format!("{code} (Other)"),
+        ede::NOT_READY => format!("{code} (Not Ready)"),
+        ede::PROHIBITED => format!("{code} (Prohibited)"),
+        _ => code.to_string(),
+    }
 }
 
 fn headline(row: &Record) -> String {
@@ -118,18 +131,19 @@ fn course(row: &Record) -> String {
 fn rules(verdicts: &[RuleVerdict]) -> Vec<String> {
     let rows: Vec<Vec<String>> = verdicts
         .iter()
-        .map(|verdict| {
+        .flat_map(|verdict| {
             let judged = match (&verdict.overridden, verdict.passed, verdict.mode.as_str()) {
                 (Some(_), _, _) => "overridden",
                 (None, true, _) => "passed",
                 (None, false, "enforce") => "refused",
                 (None, false, _) => "observed",
             };
-            vec![
-                verdict.rule.clone(),
-                judged.to_owned(),
-                verdict.text.clone(),
-            ]
+            // A rule that compared several things says each on a line.
+            let texts = verdict.text.split("; ").enumerate();
+            texts.map(move |(at, text)| {
+                let first = |word: &str| if at == 0 { word } else { "" }.to_owned();
+                vec![first(&verdict.rule), first(judged), text.to_owned()]
+            })
         })
         .collect();
     print::table(&rows).lines().map(str::to_owned).collect()
@@ -143,8 +157,9 @@ impl Account {
         self.0.push(vec![format!("  {what}"), text]);
     }
 
-    fn lines(&mut self, what: &str, mut texts: Vec<String>) {
-        let more = texts.len().saturating_sub(LINES_MAX);
+    /// The first of `count` texts.
+    fn lines(&mut self, what: &str, mut texts: Vec<String>, count: usize) {
+        let more = count.saturating_sub(LINES_MAX);
         texts.truncate(LINES_MAX);
         if more > 0 {
             texts.push(format!("and {more} more"));
@@ -181,7 +196,7 @@ pub(super) mod tests {
                     { "rule": "scope", "mode": "enforce", "passed": true, "text": "1 of 1 allowed" },
                     {
                         "rule": "min-members", "mode": "enforce", "passed": false,
-                        "text": "api.example.com. A: 2 to 0, the least is 2",
+                        "text": "api.example.com. A: 2 to 0, the least is 2; AAAA: 2 to 2",
                     },
                 ],
                 "would_be_accepted": "a change that leaves 2 members",
@@ -206,9 +221,10 @@ pub(super) mod tests {
               api.example.com. 60 A 192.0.2.11
   rules       scope        passed   1 of 1 allowed
               min-members  refused  api.example.com. A: 2 to 0, the least is 2
+                                    AAAA: 2 to 2
   reason      api.example.com. A would go from 2 to 0
   would pass  a change that leaves 2 members
-  answer      REFUSED, extended error 0
+  answer      REFUSED, extended error 0 (Other)
 "
         );
     }
@@ -219,5 +235,10 @@ pub(super) mod tests {
         row.detail = json!({ "operations": vec!["add x. 0 A 192.0.2.1"; 30] });
         let text = render(&row);
         assert!(text.contains("and 10 more"), "{text}");
+        let mut operations = vec!["add x. 0 A 192.0.2.1"; 30];
+        operations.push("and 1000 more");
+        row.detail = json!({ "operations": operations });
+        let text = render(&row);
+        assert!(text.contains("and 1010 more"), "{text}");
     }
 }

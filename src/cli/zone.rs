@@ -26,6 +26,7 @@ pub(super) enum ZoneCommand {
         after_help = "Example:\n  lastgood zone check example.com.zone --origin example.com."
     )]
     Check {
+        /// The zone file
         file: PathBuf,
         /// The zone's name
         #[arg(long, value_name = "NAME")]
@@ -38,7 +39,10 @@ pub(super) enum ZoneCommand {
     Import(import::Args),
     /// Print a zone as a zone file, as it is served
     #[command(after_help = "Example:\n  lastgood zone export example.com. > example.com.zone")]
-    Export { name: Name },
+    Export {
+        /// The zone's name
+        name: Name,
+    },
 }
 
 pub(super) fn run(globals: &Globals, command: ZoneCommand) -> anyhow::Result<Exit> {

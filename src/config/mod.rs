@@ -49,11 +49,15 @@ pub struct LoadedKeys {
 
 impl Config {
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable {
+        let octets = std::fs::read(path).map_err(|reason| ConfigError::Unreadable {
             file: path.to_owned(),
             reason,
         })?;
-        stanza::read(&text, path, path.parent().unwrap_or(Path::new("")))
+        let text = match std::str::from_utf8(&octets) {
+            Ok(text) => text,
+            Err(error) => return Err(not_text(path, &octets[..error.valid_up_to()])),
+        };
+        stanza::read(text, path, path.parent().unwrap_or(Path::new("")))
     }
 
     /// A configuration given as text; relative paths in it are relative to `dir`.
@@ -94,5 +98,16 @@ impl Config {
             reason: error.to_string(),
         })?;
         Ok(LoadedKeys { keys, warnings })
+    }
+}
+
+/// An octet that is no text comes right behind what could be read.
+fn not_text(file: &Path, read: &[u8]) -> ConfigError {
+    ConfigError::Syntax {
+        place: Place {
+            file: Arc::from(file),
+            line: 1 + read.iter().filter(|&&octet| octet == b'\n').count(),
+        },
+        reason: "this is not UTF-8".to_owned(),
     }
 }

@@ -36,6 +36,8 @@ const QUEUE: usize = 4096;
 const POLL: Duration = Duration::from_millis(250);
 /// How long a commit waits for somebody's `sqlite3` to let go of the store.
 const BUSY_TIMEOUT_MS: u64 = 5000;
+/// More than one for each core do not answer more.
+const UDP_THREADS_MAX: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -71,10 +73,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
         file: Arc::from(file),
         text,
     };
-    let root = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
-        place: source.place(error.span().map_or(0, |span| span.start)),
-        reason: error.message().to_owned(),
-    })?;
+    let root = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
     let top = Section::new(&source, "the top level", root.get_ref(), 0, TOP)?;
     let (wire, log) = server(&top)?;
     let keys = top.sections("key", "[[key]]", KEY)?;
@@ -106,18 +105,43 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
     })
 }
 
+/// The text is repeated where it is a key; elsewhere it could be a secret.
+fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
+    let span = error.span().unwrap_or_default();
+    let reason = match (error.message(), source.text.get(span.clone())) {
+        ("duplicate key", Some(key)) => format!("the key `{key}` is there twice"),
+        (message, _) => message.to_owned(),
+    };
+    ConfigError::Syntax {
+        place: source.place(span.start),
+        reason,
+    }
+}
+
 fn server(top: &Section<'_>) -> Result<(wire::Settings, LogFormat), ConfigError> {
     const ADDRESSES: &str = "addresses with ports, such as [\"127.0.0.1:5300\", \"[::1]:5300\"]";
     let section = top
         .require("server", "where to listen: listen = [\"127.0.0.1:5300\"]")?
         .section("[server]", SERVER)?;
     let entry = section.require("listen", ADDRESSES)?;
-    let listen: Vec<SocketAddr> = section.list("listen", "an address with a port")?;
+    let listen: Vec<SocketAddr> =
+        section.list("listen", "an address with a port, such as \"127.0.0.1:53\"")?;
     if listen.is_empty() {
-        return Err(entry.wrong(ADDRESSES));
+        return Err(entry.wrong_as("empty", ADDRESSES));
+    }
+    for (at, item) in entry.items(ADDRESSES)?.iter().enumerate() {
+        if let Some(other) = listen[..at]
+            .iter()
+            .find(|&&other| overlap(other, listen[at]))
+        {
+            return Err(item.wrong(format!("an address that {other} before it does not cover")));
+        }
     }
     let udp_threads = match section.get("udp_threads") {
-        Some(entry) => entry.count()?,
+        Some(entry) => match entry.count()? {
+            count @ ..=UDP_THREADS_MAX => count,
+            _ => return Err(entry.wrong(format!("at most {UDP_THREADS_MAX}"))),
+        },
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     let log = match section.get("log") {
@@ -149,6 +173,16 @@ fn server(top: &Section<'_>) -> Result<(wire::Settings, LogFormat), ConfigError>
         },
         log,
     ))
+}
+
+/// Whether two sockets cannot listen at both.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |a: SocketAddr, b: SocketAddr| a.ip() == b.ip() || a.ip().is_unspecified();
+    one.is_ipv4() == other.is_ipv4()
+        && one.port() == other.port()
+        // Port 0 is another one each time.
+        && one.port() != 0
+        && (covers(one, other) || covers(other, one))
 }
 
 fn store_settings(top: &Section<'_>, dir: &Path) -> Result<store::Settings, ConfigError> {
@@ -253,6 +287,15 @@ fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
     if names.is_empty() {
         return Err(listed.wrong_as("empty", NAMES));
     }
+    if let Some(zone) = &zone {
+        for (item, pattern) in listed.items(NAMES)?.iter().zip(&names) {
+            if let OwnerPattern::Exact(name) | OwnerPattern::Below(name) = pattern
+                && repeats(name, zone)
+            {
+                return Err(item.wrong(format!("a name without {zone}, which it is relative to")));
+            }
+        }
+    }
     let rdata: Vec<RdataRange> = section.list(
         "rdata",
         "a range of addresses such as \"192.0.2.0/24\", or a suffix of targets such as \"example.net.\"",
@@ -267,6 +310,12 @@ fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
             None => false,
         },
     })
+}
+
+/// Whether a name relative to a zone ends in the zone's own: written in full by mistake, it would
+/// stand for `api.example.com.example.com.` and protect or permit nothing.
+fn repeats(relative: &Name, zone: &Name) -> bool {
+    !zone.is_root() && relative.is_at_or_below(zone)
 }
 
 /// The list under `types`; meta types stand in no zone.
@@ -376,6 +425,13 @@ fn protection(section: &Section<'_>, origin: &Name) -> Result<Protection, Config
     };
     if !name.is_at_or_below(origin) {
         return Err(entry.wrong(format!("a name in the zone {origin}")));
+    }
+    if !text.ends_with('.')
+        && text
+            .parse()
+            .is_ok_and(|relative| repeats(&relative, origin))
+    {
+        return Err(entry.wrong(format!("a name without {origin}, or with a dot behind it")));
     }
     Ok(Protection {
         zone: origin.clone(),

@@ -302,3 +302,77 @@ fn a_key_file_that_is_not_there_says_how_to_make_one() {
     assert!(error.contains("/etc/dns/nowhere.key"), "{error}");
     assert!(error.ends_with("lastgood key generate k."), "{error}");
 }
+
+#[test]
+fn names_that_repeat_their_zone_are_errors() {
+    // Taken as they stand they would protect, or permit, `api.example.com.example.com.`.
+    let protect = |name: &str| {
+        format!("[[zone]]\nname = \"example.com.\"\n[[zone.protect]]\nname = \"{name}\"")
+    };
+    assert_eq!(
+        error(&protect("api.example.com")),
+        "/etc/dns/lastgood.toml:6: `name` in [[zone.protect]] is \"api.example.com\"; \
+         expected a name without example.com., or with a dot behind it"
+    );
+    for right in ["api", "api.example.com.", "com", "example.com.api"] {
+        read(&format!("{SERVER}{}", protect(right))).unwrap();
+    }
+    let allow = |zone: &str, name: &str| {
+        format!(
+            "[[key]]\nname = \"a.\"\nsecret = \"AAAA\"\n\
+             allow = [{{ zone = \"{zone}\", names = [\"x\", \"{name}\"] }}]"
+        )
+    };
+    for name in ["api.Example.com", "*.example.com"] {
+        let error = error(&allow("example.com.", name));
+        assert!(
+            error.contains(":6: `names` in") && error.contains(name),
+            "{error}"
+        );
+    }
+    read(&format!("{SERVER}{}", allow("*", "api.example.com"))).unwrap();
+    read(&format!("{SERVER}{}", allow("example.com.", "*.com"))).unwrap();
+}
+
+#[test]
+fn addresses_that_cannot_both_be_listened_at_are_errors() {
+    let listen = |list: &str| read(&format!("[server]\nlisten = [{list}]"));
+    for (list, second) in [
+        ("\"127.0.0.1:53\",\n\"127.0.0.1:53\"", "127.0.0.1:53"),
+        ("\"0.0.0.0:53\",\n\"127.0.0.1:53\"", "127.0.0.1:53"),
+        ("\"[::1]:53\",\n\"[::]:53\"", "[::]:53"),
+    ] {
+        let error = listen(list).unwrap_err().to_string();
+        let told = format!(":3: `listen` in [server] is {second:?}; expected an address that ");
+        assert!(error.contains(&told), "{error}");
+    }
+    for list in [
+        "\"127.0.0.1:53\", \"127.0.0.1:5300\", \"127.0.0.2:53\"",
+        "\"0.0.0.0:53\", \"[::]:53\", \"[::]:5300\"",
+        "\"127.0.0.1:0\", \"127.0.0.1:0\"",
+    ] {
+        listen(list).unwrap();
+    }
+}
+
+#[test]
+fn more_threads_than_a_machine_could_have_are_an_error() {
+    let error = error("udp_threads = 100000");
+    assert!(
+        error.ends_with("is 100000; expected at most 1024"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_named_and_what_is_no_text_has_a_line() {
+    assert_eq!(
+        error("udp_threads = 1\nudp_threads = 2"),
+        "/etc/dns/lastgood.toml:4: the key `udp_threads` is there twice"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lastgood.toml");
+    std::fs::write(&file, b"[server]\n# M\xfcnchen\n").unwrap();
+    let error = Config::load(&file).unwrap_err().to_string();
+    assert_eq!(error, format!("{}:2: this is not UTF-8", file.display()));
+}

@@ -23,6 +23,9 @@ pub use verdict::{Refusal, RuleVerdict, Verdict};
 
 use crate::zone::ZoneImage;
 
+/// The rules that a person may set aside, one at a time and with a reason.
+pub const OVERRIDABLE: [&str; 2] = [min_members::RULE, validate::RULE];
+
 /// What configuration or a stored row says that no guard understands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {

@@ -1,10 +1,11 @@
 //! A running server: every room assembled, started in order, and stopped.
 //!
 //! Read in order: `start` and [`Running::stop`] here, `lock` (one server for one store), `import`
-//! (zones that the store does not know yet), `screen` (what the operator sees first), `logging`.
+//! (zones that the store does not know yet), `limits` (open files), `screen` (what the operator sees first), `logging`.
 //! Not here: what any of the parts does; the command line (`cli`).
 
 mod import;
+mod limits;
 mod lock;
 mod logging;
 mod screen;
@@ -30,7 +31,7 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("{0}{advice}", advice = privilege(.0))]
+    #[error(transparent)]
     Doors(std::io::Error),
     #[error(transparent)]
     Socket(#[from] admin::SocketError),
@@ -42,15 +43,6 @@ pub enum StartError {
     },
     #[error("the runtime cannot start: {0}")]
     Runtime(std::io::Error),
-}
-
-fn privilege(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            "; a port below 1024 needs the capability CAP_NET_BIND_SERVICE"
-        }
-        _ => "",
-    }
 }
 
 /// A server in this process. It goes on until [`Running::stop`].
@@ -77,6 +69,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         tracing::warn!("{warning}");
     }
     let lock = StoreLock::take(&config.store.path)?;
+    limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("lastgood")
@@ -89,6 +82,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     };
     let listener = admin::Listener::bind(&config.admin.socket)?;
     let (change, reader) = open_zones(&config)?;
+    warn_of_idle_permits(&config, &reader);
     let addresses = doors.addresses();
     let server = admin::Server {
         settings: config.admin.clone(),
@@ -139,23 +133,43 @@ fn open_zones(config: &Config) -> Result<(change::Handle, Reader), StartError> {
     Ok((started.handle, reader))
 }
 
+/// A permit for a zone that is not here lets nobody do anything; most likely its name is misspelled.
+fn warn_of_idle_permits(config: &Config, reader: &Reader) {
+    let published = reader.load();
+    for key in &config.keys {
+        let zones = key.permits.iter().filter_map(|permit| permit.zone.as_ref());
+        for zone in zones.filter(|zone| published.zone(zone).is_none()) {
+            tracing::warn!(
+                "key {}: `allow` is for {zone}, which is not served",
+                key.name
+            );
+        }
+    }
+}
+
 fn joined(addresses: &[SocketAddr]) -> String {
     let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     texts.join(", ")
 }
 
 impl Running {
-    /// Waits for SIGTERM or SIGINT.
+    /// Waits for SIGTERM or SIGINT. SIGHUP, which ends a process that does not catch it, comes from
+    /// log rotation, from habit and from a terminal that closes: no reason to stop serving.
     pub fn wait_for_signal(&self) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         self.runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            let mut hangup = signal(SignalKind::hangup())?;
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return Ok(()),
+                    _ = interrupt.recv() => return Ok(()),
+                    _ = hangup.recv() => tracing::warn!(
+                        "SIGHUP is ignored: the configuration is read at a start alone"
+                    ),
+                }
             }
-            Ok(())
         })
     }
 

@@ -175,6 +175,19 @@ fn sigterm_finishes_what_is_in_flight() {
     }
 }
 
+#[test]
+fn sighup_does_not_end_the_server() {
+    let lab = Lab::prepared_demo();
+    let mut serving = Serving::start(&lab);
+    for _ in 0..3 {
+        serving.signal("HUP");
+        let reply = lab::dig(serving.at, "api.example.com A");
+        assert_eq!(reply.status, "NOERROR", "{}", reply.text);
+    }
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0), "it ends when it is asked to");
+}
+
 /// The names whose updates this client saw acknowledged.
 fn added(at: SocketAddr, client: usize) -> Vec<String> {
     let mut names = Vec::new();
