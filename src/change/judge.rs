@@ -135,7 +135,6 @@ pub(super) fn weigh(
             counted: &counted,
             findings: &new_findings,
             validate: zone.validate,
-            min_members: zone.min_members,
             override_: proposal.override_,
         },
     );
