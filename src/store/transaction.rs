@@ -52,11 +52,13 @@ impl<'a> Transaction<'a> {
         rows::freezes(&self.inner)
     }
 
-    /// Makes a zone without records, at revision 0. One that is there stays as it is.
+    /// Makes a zone without records, at revision 0 or, where it was once before, at its last one.
+    /// One that is there stays as it is.
     pub fn create_zone(&self, zone: &Name) -> Result<(), StoreError> {
         self.inner
             .prepare_cached(
-                "INSERT OR IGNORE INTO zone (origin, revision, serial, digest) VALUES (?, 0, NULL, ?)",
+                "INSERT OR IGNORE INTO zone (origin, revision, serial, digest)
+                 SELECT ?1, coalesce(max(number), 0), NULL, ?2 FROM revision WHERE zone = ?1",
             )?
             .execute((zone.to_string(), Digest::default().to_string()))?;
         Ok(())
