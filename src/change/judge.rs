@@ -9,6 +9,7 @@ use crate::guard::{self, Change, Facts, Freeze, NewFinding, Override, Path, Verd
 use crate::publish;
 use crate::rr::message::Rcode;
 use crate::rr::{Name, Record, Serial};
+use crate::store::ZoneRow;
 use crate::update;
 use crate::zone::{Diff, Operation, Published, ServedZone, ZoneImage};
 
@@ -161,12 +162,14 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Judges one submission about a zone against what is published.
+/// Judges one submission about a zone against what is published; an import against what the store
+/// has of its zone too.
 pub(super) fn judge(
     policy: &Policy,
     published: &Published,
     freezes: &[Freeze],
     submission: &Submission,
+    stored: Option<&ZoneRow>,
     now_unix: u64,
 ) -> Judged {
     match &submission.body {
@@ -178,7 +181,7 @@ pub(super) fn judge(
             published,
             freezes,
             submission,
-            (records, *replace),
+            (records, *replace, stored),
             now_unix,
         ),
         Body::Freeze { .. } | Body::Thaw { .. } => Judged::plain(Decision::Unchanged),
@@ -266,15 +269,20 @@ fn judge_import(
     published: &Published,
     freezes: &[Freeze],
     submission: &Submission,
-    (records, replace): (&[Record], bool),
+    (records, replace, stored): (&[Record], bool, Option<&ZoneRow>),
     now_unix: u64,
 ) -> Judged {
     let origin = &submission.zone;
     let zone = published.zone(origin).and_then(|served| served.zone());
-    if zone.is_some() && !replace {
+    // Rows that cannot be served are rows all the same, and may be repaired.
+    let stored = stored.filter(|row| row.revision > 0);
+    if (zone.is_some() || stored.is_some()) && !replace {
         return Judged::plain(Decision::Refused {
             rule: "import".into(),
-            reason: format!("{origin} is served already"),
+            reason: match zone {
+                Some(_) => format!("{origin} is served already"),
+                None => format!("the store has rows of {origin}, which are not fit to be served"),
+            },
             accepted: "the same with --replace".into(),
             why: RefusedWhy::Guard,
         });
@@ -313,7 +321,8 @@ fn judge_import(
         Some(refused) => refused,
         None if diff.is_empty() && !held => Decision::Unchanged,
         None => {
-            let old = before.soa().map(|soa| soa.serial);
+            let served = before.soa().map(|soa| soa.serial);
+            let old = served.or_else(|| stored?.serial.map(Serial));
             let new = after.soa().map(|soa| soa.serial);
             // Secondaries follow a serial that goes forward and no other.
             let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));

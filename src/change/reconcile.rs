@@ -15,6 +15,9 @@ use crate::rr::{Key, Name, Serial};
 use crate::store::{BadRow, Loaded, NewAudit, NewRevision, StoreError, Transaction, ZoneRow};
 use crate::zone::{Diff, Digest, ZoneImage};
 
+/// Why a zone that was never imported is not served.
+pub(super) const NO_DATA: &str = "it has no data yet";
+
 /// What comparing needs to know beside the transaction and the turn.
 pub(super) struct Desk<'a> {
     pub policy: &'a Policy,
@@ -24,14 +27,14 @@ pub(super) struct Desk<'a> {
 }
 
 /// A zone's rows beside the image that is served.
-struct Case<'a> {
-    served: &'a ZoneImage,
+struct Case {
+    served: ZoneImage,
     revision: u64,
-    loaded: &'a Loaded,
+    loaded: Loaded,
     /// Of the rows, as far as they could be read.
-    image: &'a ZoneImage,
+    image: ZoneImage,
     /// From the image served to that of the rows.
-    diff: &'a Diff,
+    diff: Diff,
 }
 
 /// Why a zone's rows are not fit to be served.
@@ -59,34 +62,52 @@ pub(super) fn all(
         .into_iter()
         .map(|row| (row.origin.clone(), row))
         .collect();
-    let origins: Vec<Name> = turn
+    let mut waiting: Vec<Name> = turn
         .view
         .zones()
         .map(|served| served.origin().clone())
         .collect();
-    for origin in origins {
-        let image = turn
-            .view
-            .zone(&origin)
-            .and_then(|served| served.zone())
-            .map(|zone| ((*zone.image).clone(), zone.revision, zone.hold.is_some()));
-        match (image, rows.get(&origin)) {
-            (Some(served), Some(row)) => one(desk, tx, turn, served, row)?,
-            (Some((image, ..)), None) => {
-                let mend = repair::sql(desk.path, &origin, &[], &lost(&image));
-                let reason = "the store does not know the zone any more".to_owned();
-                turn.hold(&origin, &reason, mend);
-            }
-            (None, Some(row)) => admit(desk, tx, turn, row)?,
-            (None, None) => {}
+    // What one zone is refused for, because an alias leads into another, may be mended by what the
+    // same edit did to that other one: while any is taken in, the refused ones are judged again.
+    loop {
+        let mut unfit = Vec::new();
+        let count = waiting.len();
+        for origin in waiting {
+            unfit.extend(compare(desk, tx, turn, &origin, rows.get(&origin))?);
         }
+        if unfit.len() == count || unfit.iter().all(|(_, unfit)| unfit.refusal.is_none()) {
+            return unfit
+                .iter()
+                .try_for_each(|(case, unfit)| hold(desk, tx, turn, case, unfit));
+        }
+        waiting = unfit
+            .iter()
+            .map(|(case, _)| case.served.origin().clone())
+            .collect();
     }
-    Ok(())
 }
 
-/// The diff from an image to nothing.
-fn lost(image: &ZoneImage) -> Diff {
-    Diff::between(image, &ZoneImage::empty(image.origin().clone()))
+/// One zone; returned where its rows are not fit to be served.
+fn compare(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    origin: &Name,
+    row: Option<&ZoneRow>,
+) -> Result<Option<(Case, Unfit)>, StoreError> {
+    let served = turn.view.zone(origin).and_then(|served| served.zone());
+    let image = served.map(|zone| ((*zone.image).clone(), zone.revision, zone.hold.is_some()));
+    match (image, row) {
+        (Some(served), Some(row)) => return one(desk, tx, turn, served, row),
+        (Some(_), None) => {
+            let reason = "the store does not know the zone any more";
+            turn.hold(origin, reason, repair::import(origin));
+        }
+        (None, Some(row)) => admit(desk, tx, turn, row)?,
+        // Another reason, that the store was gone, may be over.
+        (None, None) => turn.hold(origin, NO_DATA, repair::first(origin)),
+    }
+    Ok(None)
 }
 
 fn one(
@@ -95,41 +116,39 @@ fn one(
     turn: &mut Turn,
     (served, revision, is_held): (ZoneImage, u64, bool),
     row: &ZoneRow,
-) -> Result<(), StoreError> {
-    let origin = served.origin();
+) -> Result<Option<(Case, Unfit)>, StoreError> {
+    let origin = &row.origin;
     if row.revision != revision {
         let reason = format!(
             "the store is at revision {}, and revision {revision} is served",
             row.revision
         );
-        turn.hold(
-            origin,
-            &reason,
-            "put back the database that was there".into(),
+        let mend = format!(
+            "put back the database that was there, or else {}",
+            repair::import(origin)
         );
-        return Ok(());
+        turn.hold(origin, &reason, mend);
+        return Ok(None);
     }
     let loaded = tx.load(origin)?;
     let (image, flaw) = build(origin, &loaded);
     let diff = Diff::between(&served, &image);
+    if flaw.is_none() && diff.is_empty() {
+        if is_held {
+            desk.judged.remove(origin);
+            turn.release(origin);
+        }
+        settle(tx, origin, &loaded)?;
+        return Ok(None);
+    }
     let case = Case {
-        served: &served,
+        served,
         revision,
-        loaded: &loaded,
-        image: &image,
-        diff: &diff,
+        loaded,
+        image,
+        diff,
     };
     let unfit = match flaw {
-        None if diff.is_empty() => {
-            if is_held {
-                desk.judged.remove(origin);
-                turn.release(origin);
-            }
-            if !loaded.touched.is_empty() {
-                tx.clear_touched(origin)?;
-            }
-            return Ok(());
-        }
         Some(reason) => Some(Unfit {
             reason,
             refusal: None,
@@ -137,10 +156,17 @@ fn one(
         }),
         None => edit(desk, tx, turn, &case)?,
     };
-    match unfit {
-        Some(unfit) => hold(desk, tx, turn, &case, &unfit),
-        None => Ok(()),
+    Ok(unfit.map(|unfit| (case, unfit)))
+}
+
+/// Rows that say what is served, however they are spelled: they become what we would have written,
+/// because it is by our own spelling that an update finds the rows it takes away.
+fn settle(tx: &Transaction<'_>, origin: &Name, loaded: &Loaded) -> Result<(), StoreError> {
+    if loaded.touched.is_empty() {
+        return Ok(());
     }
+    tx.rewrite_rrsets(origin, &Diff::default())?;
+    tx.clear_touched(origin)
 }
 
 /// The image of the rows that could be read, and what is wrong with the others.
@@ -168,7 +194,7 @@ fn edit(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
-    case: &Case<'_>,
+    case: &Case,
 ) -> Result<Option<Unfit>, StoreError> {
     let moment = Moment::now();
     let Case {
@@ -177,8 +203,8 @@ fn edit(
         loaded,
         image,
         diff,
-    } = *case;
-    let origin = served.origin();
+    } = case;
+    let (origin, revision) = (served.origin(), *revision);
     let plain = |reason: String| {
         Some(Unfit {
             reason,
@@ -286,7 +312,7 @@ fn hold(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
-    case: &Case<'_>,
+    case: &Case,
     unfit: &Unfit,
 ) -> Result<(), StoreError> {
     let Case {
@@ -294,7 +320,7 @@ fn hold(
         image,
         diff,
         ..
-    } = *case;
+    } = case;
     let origin = served.origin();
     let ids: Vec<i64> = case.loaded.bad.iter().map(|row| row.id).collect();
     let mend = repair::sql(desk.path, origin, &ids, diff);
@@ -418,8 +444,8 @@ pub(super) fn admit(
     });
     if digest != row.digest {
         changed_while_down(desk, tx, turn, row, image, &loaded)?;
-    } else if !loaded.touched.is_empty() {
-        tx.clear_touched(origin)?;
+    } else {
+        settle(tx, origin, &loaded)?;
     }
     Ok(())
 }

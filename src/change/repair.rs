@@ -51,6 +51,19 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
     )
 }
 
+/// How the rows of a zone are put back from what is served.
+pub(super) fn import(zone: &Name) -> String {
+    format!(
+        "put the zone back: `lastgood zone export {zone} > FILE` prints what is served, and \
+         `lastgood zone import {zone} FILE --replace` writes it to the store"
+    )
+}
+
+/// How a zone that the store never had comes to its data.
+pub(super) fn first(zone: &Name) -> String {
+    format!("bring some with `lastgood zone import {zone} FILE`")
+}
+
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

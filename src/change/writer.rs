@@ -95,7 +95,7 @@ impl WriterThread {
         }
         for origin in self.policy.zones.keys() {
             if turn.view.zone(origin).is_none() {
-                turn.view = publish::held(&turn.view, origin, "it has no data yet");
+                turn.view = publish::held(&turn.view, origin, reconcile::NO_DATA);
             }
         }
         let version = tx.data_version()?;
@@ -187,6 +187,8 @@ impl WriterThread {
             return;
         }
         self.custody.distrust();
+        // What was said of edits by hand was rolled back: it is to be said again.
+        self.judged.clear();
         if is_reading {
             self.hold_all(&Loss {
                 reason: format!("the store cannot be read: {error}"),
@@ -293,11 +295,17 @@ fn decide(
             ignored: Vec::new(),
         });
     }
+    let stored = match submission.body {
+        Body::Import { .. } => tx.zones()?,
+        _ => Vec::new(),
+    };
+    let stored = stored.iter().find(|row| row.origin == submission.zone);
     let judged = judge::judge(
         policy,
         &turn.view,
         &turn.freezes,
         submission,
+        stored,
         moment.unix_secs(),
     );
     let mut course = Course::default();
@@ -408,8 +416,12 @@ fn freeze(
     reason: Option<&str>,
     moment: Moment,
 ) -> Result<Outcome, StoreError> {
-    let had = turn.freezes.iter().any(|freeze| freeze.scope == *scope);
-    turn.freezes.retain(|freeze| freeze.scope != *scope);
+    let is_it = |freeze: &Freeze| freeze.scope == *scope;
+    let had = turn.freezes.iter().any(is_it);
+    // By the spelling it was written with: to the store, names are texts.
+    for freeze in turn.freezes.extract_if(.., |freeze| is_it(freeze)) {
+        tx.clear_freeze(&freeze.scope.to_string())?;
+    }
     if let Some(reason) = reason {
         let freeze = Freeze {
             scope: scope.clone(),
@@ -419,8 +431,6 @@ fn freeze(
         };
         tx.set_freeze(&scope.to_string(), reason, &freeze.actor, freeze.since_unix)?;
         turn.freezes.push(freeze);
-    } else if had {
-        tx.clear_freeze(&scope.to_string())?;
     }
     let mut judged = Judged::plain(Decision::Unchanged);
     judged.warnings.push(match reason {
