@@ -41,7 +41,12 @@ pub(super) fn decide(
     }
     let judged = match &submission.body {
         Body::Accept => reconcile::judge_acceptance(desk, tx, turn, submission, moment)?,
-        _ => judge::judge(&desk.bench(turn, moment), submission),
+        Body::Import { .. } => {
+            let rows = tx.zones()?;
+            let stored = rows.iter().find(|row| row.origin == submission.zone);
+            judge::judge(&desk.bench(turn, moment), submission, stored)
+        }
+        _ => judge::judge(&desk.bench(turn, moment), submission, None),
     };
     let origin = &submission.zone;
     let mut course = Course::default();
@@ -203,8 +208,12 @@ fn freeze(
     reason: Option<&str>,
     moment: Moment,
 ) -> Result<Outcome, StoreError> {
-    let had = turn.freezes.iter().any(|freeze| freeze.scope == *scope);
-    turn.freezes.retain(|freeze| freeze.scope != *scope);
+    let is_it = |freeze: &Freeze| freeze.scope == *scope;
+    let had = turn.freezes.iter().any(is_it);
+    // By the spelling it was written with: to the store, names are texts.
+    for freeze in turn.freezes.extract_if(.., |freeze| is_it(freeze)) {
+        tx.clear_freeze(&freeze.scope.to_string())?;
+    }
     if let Some(reason) = reason {
         let freeze = Freeze {
             scope: scope.clone(),
@@ -214,8 +223,6 @@ fn freeze(
         };
         tx.set_freeze(&scope.to_string(), reason, &freeze.actor, freeze.since_unix)?;
         turn.freezes.push(freeze);
-    } else if had {
-        tx.clear_freeze(&scope.to_string())?;
     }
     let mut judged = Judged::plain(Decision::Unchanged);
     judged.warnings.push(match reason {

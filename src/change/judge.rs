@@ -9,6 +9,7 @@ use crate::guard::{self, Change, Facts, Freeze, NewFinding, Override, Path, Verd
 use crate::publish;
 use crate::rr::message::Rcode;
 use crate::rr::{Name, Record, Serial};
+use crate::store::ZoneRow;
 use crate::update;
 use crate::zone::{Diff, Operation, Published, ServedZone, ZoneImage};
 
@@ -150,7 +151,6 @@ pub(super) fn weigh(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
             counted: &counted,
             findings: &new_findings,
             validate: zone.validate,
-            min_members: zone.min_members,
             override_: proposal.override_,
         },
     );
@@ -181,11 +181,18 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Judges one submission about a zone against what is published.
-pub(super) fn judge(bench: &Bench<'_>, submission: &Submission) -> Judged {
+/// Judges one submission about a zone against what is published; an import against what the store
+/// has of its zone too.
+pub(super) fn judge(
+    bench: &Bench<'_>,
+    submission: &Submission,
+    stored: Option<&ZoneRow>,
+) -> Judged {
     match &submission.body {
         Body::Update { message, .. } => judge_update(bench, submission, message),
-        Body::Import { records, replace } => judge_import(bench, submission, records, *replace),
+        Body::Import { records, replace } => {
+            judge_import(bench, submission, (records, *replace), stored)
+        }
         Body::Remove => judge_removal(bench, submission),
         Body::Restore => judge_restore(bench, submission),
         Body::Accept | Body::Freeze { .. } | Body::Thaw { .. } => {
@@ -283,24 +290,29 @@ fn as_live(bench: &Bench<'_>, after: &ZoneImage) -> Published {
 fn judge_import(
     bench: &Bench<'_>,
     submission: &Submission,
-    records: &[Record],
-    replace: bool,
+    (records, replace): (&[Record], bool),
+    stored: Option<&ZoneRow>,
 ) -> Judged {
     let origin = &submission.zone;
     let zone = bench
         .published
         .zone(origin)
         .and_then(|served| served.zone());
-    if zone.is_some() && !replace {
+    // Rows that cannot be served are rows all the same, and may be repaired.
+    let stored = stored.filter(|row| row.revision > 0);
+    if (zone.is_some() || stored.is_some()) && !replace {
         return Judged::plain(Decision::Refused {
             rule: "import".into(),
-            reason: format!("{origin} is served already"),
+            reason: match zone {
+                Some(_) => format!("{origin} is served already"),
+                None => format!("the store has rows of {origin}, which are not fit to be served"),
+            },
             accepted: "the same with --replace".into(),
             why: RefusedWhy::Guard,
         });
     }
     match ZoneImage::from_records(origin.clone(), records.iter().cloned()) {
-        Ok(after) => judge_replacement(bench, submission, after),
+        Ok(after) => judge_replacement(bench, submission, after, stored),
         Err(outside) => Judged::plain(Decision::Failed {
             rcode: Rcode::NotZone,
             reason: outside.to_string(),
@@ -314,6 +326,7 @@ pub(super) fn judge_replacement(
     bench: &Bench<'_>,
     submission: &Submission,
     after: ZoneImage,
+    stored: Option<&ZoneRow>,
 ) -> Judged {
     let origin = &submission.zone;
     let zone = bench
@@ -346,7 +359,9 @@ pub(super) fn judge_replacement(
             let new = after.soa().map(|soa| soa.serial);
             let pass = match is_live {
                 true => before.soa().map(|soa| soa.serial),
-                false => highest_served(bench, origin, &before),
+                false => {
+                    highest_served(bench, origin, &before).or_else(|| stored?.serial.map(Serial))
+                }
             };
             // Secondaries follow a serial that goes forward and no other.
             let pass = pass.filter(|&old| new.is_none_or(|new| !new.is_after(old)));

@@ -33,11 +33,12 @@ pub(super) fn counted(
                 .iter()
                 .map(move |&rtype| (protection, rtype))
         })
-        .filter_map(|(protection, rtype)| count(protection, rtype, before, after, changed))
+        .filter_map(|(protection, rtype)| count(policy, protection, rtype, before, after, changed))
         .collect()
 }
 
 fn count(
+    policy: &Policy,
     protection: &Protection,
     rtype: Rtype,
     before: &Published,
@@ -45,11 +46,13 @@ fn count(
     changed: &Name,
 ) -> Option<Counted> {
     let was = answer::members(before, &protection.name, rtype);
-    // What a look-up gives depends on nothing but the zones it went through.
-    if !was.zones.contains(changed) && protection.zone != *changed {
+    let is = answer::members(after, &protection.name, rtype);
+    // What a look-up gives depends on nothing but the zones it goes through. A zone that is new
+    // takes over names that were answered from the zone above it, or from nowhere here.
+    let concerns = |members: &answer::Members| members.zones.contains(changed);
+    if !concerns(&was) && !concerns(&is) && protection.zone != *changed {
         return None;
     }
-    let is = answer::members(after, &protection.name, rtype);
     let minimum = match protection.declared {
         true => protection.min_members,
         // Nobody asked for it: it keeps a zone from losing what it has, and asks no more of it.
@@ -59,6 +62,7 @@ fn count(
         protection_name: protection.name.clone(),
         rtype,
         minimum,
+        mode: policy.zone(&protection.zone).min_members,
         external: protection.external.clone(),
         before: plain(was),
         after: plain(is),

@@ -5,14 +5,15 @@
 //! served, then the answers. Between groups it watches the store for edits by others.
 //!
 //! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it),
-//! `decide` and `judge` (one submission), `members` (what the guard is told of protected names), `reconcile` (edits by
-//! hand, damage, holding), `custody` (losing and regaining the store), `account` (audit rows),
-//! `startup` (store or snapshot), `reload` and `policy` (a new configuration, and the last one of
-//! zones that it does not name), `repair` (what to tell the operator), `standing` (what a zone is
-//! served with although it should not be so), `board` (status).
+//! `decide` and `judge` (one submission), `members` (what the guard is told of protected names),
+//! `startup` and `admission` (store or snapshot), `reconcile` (edits by hand, damage, holding),
+//! `custody` (losing and regaining the store), `reload` and `policy` (a new configuration, and the
+//! last one of zones that it does not name), `account` (audit rows), `repair` (what to tell the
+//! operator), `standing` (what a zone is served with although it should not be so), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
 mod account;
+mod admission;
 mod board;
 mod custody;
 mod decide;

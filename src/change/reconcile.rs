@@ -4,17 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
 
 use super::account::{Account, Course, Moment};
+use super::admission::admit;
 use super::judge::{self, Bench, Decision, Judged, Proposal};
-use super::startup::{self, Keepsake, LastGood};
+use super::startup::Keepsake;
 use super::turn::{Note, Turn};
 use super::{Policy, RefusedWhy, Submission, repair};
-use crate::check::{self, Severity};
 use crate::guard::{Actor, Path};
 use crate::publish;
 use crate::rr::message::{Rcode, ede};
 use crate::rr::{Key, Name, Serial};
 use crate::store::{BadRow, Loaded, NewAudit, NewRevision, StoreError, Transaction, ZoneRow};
 use crate::zone::{Diff, Digest, ZoneImage};
+
+/// Why a zone that was never imported is not served.
+pub(super) const NO_DATA: &str = "it has no data yet";
 
 /// What comparing needs to know beside the transaction and the turn.
 pub(super) struct Desk<'a> {
@@ -40,24 +43,24 @@ impl Desk<'_> {
 }
 
 /// A zone's rows beside the image that is served.
-struct Case<'a> {
-    served: &'a ZoneImage,
+pub(super) struct Case {
+    served: ZoneImage,
     revision: u64,
-    loaded: &'a Loaded,
+    loaded: Loaded,
     /// Of the rows, as far as they could be read.
-    image: &'a ZoneImage,
+    image: ZoneImage,
     /// From the image served to that of the rows.
-    diff: &'a Diff,
+    diff: Diff,
 }
 
 /// Why a zone's rows are not fit to be served.
-struct Unfit {
+pub(super) struct Unfit {
     reason: String,
     refusal: Option<Decision>,
     verdict: Option<crate::guard::Verdict>,
 }
 
-fn by_hand() -> Actor {
+pub(super) fn by_hand() -> Actor {
     Actor {
         name: "edit by hand".into(),
         key: None,
@@ -75,66 +78,65 @@ pub(super) fn all(
         .into_iter()
         .map(|row| (row.origin.clone(), row))
         .collect();
-    let origins: Vec<Name> = turn
+    let mut waiting: Vec<Name> = turn
         .view
         .zones()
         .map(|served| served.origin().clone())
         .collect();
-    for origin in origins {
-        let image = turn
-            .view
-            .zone(&origin)
-            .and_then(|served| served.zone())
-            .map(|zone| ((*zone.image).clone(), zone.revision, zone.hold.is_some()));
-        match (image, rows.get(&origin)) {
-            (Some(served), Some(row)) => one(desk, tx, turn, served, row)?,
-            (Some((image, ..)), None) => {
-                let reason = "the store does not know the zone any more";
-                turn.hold(&origin, reason, repair::restore_hint(image.origin()));
-            }
-            (None, Some(row)) => admit(desk, tx, turn, row)?,
-            (None, None) => {}
+    // What one zone is refused for, because an alias leads into another, may be mended by what the
+    // same edit did to that other one: while any is taken in, the refused ones are judged again.
+    loop {
+        let mut unfit = Vec::new();
+        let count = waiting.len();
+        for origin in waiting {
+            unfit.extend(compare(desk, tx, turn, &origin, rows.get(&origin))?);
         }
+        if unfit.len() == count || unfit.iter().all(|(_, unfit)| unfit.refusal.is_none()) {
+            return unfit
+                .iter()
+                .try_for_each(|(case, unfit)| hold(desk, tx, turn, case, unfit));
+        }
+        waiting = unfit
+            .iter()
+            .map(|(case, _)| case.served.origin().clone())
+            .collect();
     }
-    Ok(())
 }
 
-/// At start: everything that store or snapshot know.
-pub(super) fn at_start(
+/// One zone; returned where its rows are not fit to be served.
+fn compare(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
-) -> Result<(), StoreError> {
-    let rows = tx.zones()?;
-    for row in &rows {
-        admit(desk, tx, turn, row)?;
+    origin: &Name,
+    row: Option<&ZoneRow>,
+) -> Result<Option<(Case, Unfit)>, StoreError> {
+    let served = turn.view.zone(origin).and_then(|served| served.zone());
+    let image = served.map(|zone| ((*zone.image).clone(), zone.revision, zone.hold.is_some()));
+    match (image, row) {
+        (Some(served), Some(row)) => return one(desk, tx, turn, served, row),
+        (Some(_), None) => {
+            let reason = "the store does not know the zone any more";
+            turn.hold(origin, reason, repair::restore_hint(origin));
+        }
+        (None, Some(row)) => admit(desk, tx, turn, row)?,
+        // Another reason, that the store was gone, may be over.
+        (None, None) => turn.hold(origin, NO_DATA, repair::first_import_hint(origin)),
     }
-    let unknown: Vec<&Name> = desk
-        .keepsake
-        .zones()
-        .filter(|zone| !rows.iter().any(|row| row.origin == **zone))
-        .collect();
-    for zone in unknown {
-        let reason = "the store does not know the zone";
-        let mend = format!(
-            "put back the database that had it, or say that it shall go: lastgood zone remove {zone}"
-        );
-        startup::without_rows(desk, turn, zone, reason, &mend);
-    }
-    Ok(())
+    Ok(None)
 }
 
-fn one(
+pub(super) fn one(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
     (served, revision, is_held): (ZoneImage, u64, bool),
     row: &ZoneRow,
-) -> Result<(), StoreError> {
-    let origin = served.origin();
+) -> Result<Option<(Case, Unfit)>, StoreError> {
+    let origin = &row.origin;
     if row.revision < revision {
         hold_on_older(turn, origin, row.revision, revision);
-        return Ok(());
+        return Ok(None);
     }
     let loaded = tx.load(origin)?;
     let (image, flaw) = build(origin, &loaded);
@@ -144,27 +146,25 @@ fn one(
             desk.judged.remove(origin);
             turn.serve(image, row.revision);
         }
-        return Ok(());
+        return Ok(None);
     }
     let diff = Diff::between(&served, &image);
+    if flaw.is_none() && diff.is_empty() {
+        if is_held {
+            desk.judged.remove(origin);
+            turn.release(origin);
+        }
+        settle(tx, origin, &loaded)?;
+        return Ok(None);
+    }
     let case = Case {
-        served: &served,
+        served,
         revision,
-        loaded: &loaded,
-        image: &image,
-        diff: &diff,
+        loaded,
+        image,
+        diff,
     };
     let unfit = match flaw {
-        None if diff.is_empty() => {
-            if is_held {
-                desk.judged.remove(origin);
-                turn.release(origin);
-            }
-            if !loaded.touched.is_empty() {
-                tx.clear_touched(origin)?;
-            }
-            return Ok(());
-        }
         Some(reason) => Some(Unfit {
             reason,
             refusal: None,
@@ -172,13 +172,24 @@ fn one(
         }),
         None => edit(desk, tx, turn, &case)?,
     };
-    match unfit {
-        Some(unfit) => hold(desk, tx, turn, &case, &unfit),
-        None => Ok(()),
-    }
+    Ok(unfit.map(|unfit| (case, unfit)))
 }
 
-fn hold_on_older(turn: &mut Turn, origin: &Name, found: u64, served: u64) {
+/// Rows that say what is served, however they are spelled: they become what we would have written,
+/// because it is by our own spelling that an update finds the rows it takes away.
+pub(super) fn settle(
+    tx: &Transaction<'_>,
+    origin: &Name,
+    loaded: &Loaded,
+) -> Result<(), StoreError> {
+    if loaded.touched.is_empty() {
+        return Ok(());
+    }
+    tx.rewrite_rrsets(origin, &Diff::default())?;
+    tx.clear_touched(origin)
+}
+
+pub(super) fn hold_on_older(turn: &mut Turn, origin: &Name, found: u64, served: u64) {
     let reason =
         format!("the store is at revision {found}, which is older than revision {served} served");
     let mend = format!(
@@ -190,7 +201,7 @@ fn hold_on_older(turn: &mut Turn, origin: &Name, found: u64, served: u64) {
 }
 
 /// The image of the rows that could be read, and what is wrong with the others.
-fn build(origin: &Name, loaded: &Loaded) -> (ZoneImage, Option<String>) {
+pub(super) fn build(origin: &Name, loaded: &Loaded) -> (ZoneImage, Option<String>) {
     let flaw = loaded.bad.first().map(|bad| bad_row(bad, loaded.bad.len()));
     match ZoneImage::from_records(origin.clone(), loaded.records.iter().cloned()) {
         Ok(image) => (image, flaw),
@@ -214,7 +225,7 @@ fn edit(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
-    case: &Case<'_>,
+    case: &Case,
 ) -> Result<Option<Unfit>, StoreError> {
     let moment = Moment::now();
     let Case {
@@ -223,8 +234,8 @@ fn edit(
         loaded,
         image,
         diff,
-    } = *case;
-    let origin = served.origin();
+    } = case;
+    let (origin, revision) = (served.origin(), *revision);
     let plain = |reason: String| {
         Some(Unfit {
             reason,
@@ -328,11 +339,11 @@ fn damaged(diff: &Diff, touched: &[String]) -> Option<Name> {
     owner.map(|change| change.owner.clone())
 }
 
-fn hold(
+pub(super) fn hold(
     desk: &mut Desk<'_>,
     tx: &Transaction<'_>,
     turn: &mut Turn,
-    case: &Case<'_>,
+    case: &Case,
     unfit: &Unfit,
 ) -> Result<(), StoreError> {
     let Case {
@@ -340,7 +351,7 @@ fn hold(
         image,
         diff,
         ..
-    } = *case;
+    } = case;
     let origin = served.origin();
     let ids: Vec<i64> = case.loaded.bad.iter().map(|row| row.id).collect();
     let mut mend = repair::sql(desk.path, origin, &ids, diff);
@@ -381,7 +392,7 @@ fn hold(
     Ok(())
 }
 
-fn audit_row<'a>(
+pub(super) fn audit_row<'a>(
     zone: &'a Name,
     actor: &'a Actor,
     account: &Account<'_>,
@@ -427,177 +438,6 @@ fn audit_row<'a>(
     }
 }
 
-/// Takes a zone of the store in service that is not served yet: at start, or when rows that could
-/// not be served have been repaired.
-pub(super) fn admit(
-    desk: &mut Desk<'_>,
-    tx: &Transaction<'_>,
-    turn: &mut Turn,
-    row: &ZoneRow,
-) -> Result<(), StoreError> {
-    let origin = &row.origin;
-    let known = desk.keepsake.revision(origin).unwrap_or(0);
-    if known > row.revision
-        && let Some(good) = desk.keepsake.last_good(origin, &desk.policy.limits)
-    {
-        let served = good.revision;
-        startup::hold_on(turn, good, "", String::new());
-        hold_on_older(turn, origin, row.revision, served);
-        return Ok(());
-    }
-    let loaded = tx.load(origin)?;
-    let (image, flaw) = build(origin, &loaded);
-    let findings = check::full(&image, &desk.policy.limits);
-    let fatal = findings.iter().find(|f| f.severity == Severity::Fatal);
-    if let Some(reason) = flaw.or(fatal.map(ToString::to_string)) {
-        return unfit_at_start(desk, tx, turn, row, &loaded, &image, &reason);
-    }
-    if image.digest() != row.digest {
-        // What was committed last, if the snapshot still tells: the edit is judged against it.
-        let good = last_good(desk, tx, row)?.filter(|good| good.image.digest() == row.digest);
-        return match good {
-            Some(good) => {
-                turn.serve(good.image.clone(), good.revision);
-                one(desk, tx, turn, (good.image, good.revision, false), row)
-            }
-            None => {
-                turn.serve(image.clone(), row.revision);
-                changed_while_down(desk, tx, turn, row, image, &loaded)
-            }
-        };
-    }
-    let errors = findings.iter().filter(|f| f.severity == Severity::Error);
-    let findings: Vec<String> = errors.map(ToString::to_string).collect();
-    turn.serve(image, row.revision);
-    turn.notes.push(Note::Admitted {
-        zone: origin.clone(),
-        findings,
-    });
-    if !loaded.touched.is_empty() {
-        tx.clear_touched(origin)?;
-    }
-    Ok(())
-}
-
-/// The snapshot's version of a zone, brought up to the store's last revision where that can be done.
-fn last_good(
-    desk: &Desk<'_>,
-    tx: &Transaction<'_>,
-    row: &ZoneRow,
-) -> Result<Option<LastGood>, StoreError> {
-    match desk.keepsake.last_good(&row.origin, &desk.policy.limits) {
-        Some(good) => startup::replay(tx, good, row.revision).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn unfit_at_start(
-    desk: &mut Desk<'_>,
-    tx: &Transaction<'_>,
-    turn: &mut Turn,
-    row: &ZoneRow,
-    loaded: &Loaded,
-    image: &ZoneImage,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let origin = &row.origin;
-    let Some(good) = last_good(desk, tx, row)? else {
-        let mend = format!(
-            "correct the rows of {origin} with sqlite3, or import the zone again: \
-             lastgood zone import {origin} FILE --replace"
-        );
-        turn.hold(origin, reason, mend);
-        return Ok(());
-    };
-    let ids: Vec<i64> = loaded.bad.iter().map(|bad| bad.id).collect();
-    let mend = repair::sql(desk.path, origin, &ids, &Diff::between(&good.image, image));
-    startup::hold_on(
-        turn,
-        good,
-        reason,
-        format!("{mend}\n{}", repair::restore_hint(origin)),
-    );
-    Ok(())
-}
-
-/// The rows are fit but not those of the last revision: they become one of their own, whose diff
-/// nobody can tell, since what was there before is gone.
-fn changed_while_down(
-    desk: &Desk<'_>,
-    tx: &Transaction<'_>,
-    turn: &mut Turn,
-    row: &ZoneRow,
-    image: ZoneImage,
-    loaded: &Loaded,
-) -> Result<(), StoreError> {
-    let origin = &row.origin;
-    let moment = Moment::now();
-    let traced = !loaded.touched.is_empty();
-    let warning = match traced {
-        true => format!(
-            "rows were edited by hand while the server was down: {}",
-            loaded.touched.join(", ")
-        ),
-        false => "rows changed without a trace while the server was down".to_owned(),
-    };
-    let old = row.serial.map(Serial);
-    let new = image.soa().map(|soa| soa.serial);
-    let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));
-    let decision = judge::commit(
-        &desk.bench(turn, moment),
-        &image,
-        image.clone(),
-        behind,
-        false,
-    );
-    let Decision::Commit(commit) = decision else {
-        return Ok(());
-    };
-    tx.rewrite_rrsets(origin, &commit.diff)?;
-    tx.clear_touched(origin)?;
-    let actor = by_hand();
-    let revision = tx.add_revision(NewRevision {
-        zone: origin,
-        path: Path::HandEdit.as_str(),
-        actor: &actor.name,
-        old_serial: row.serial,
-        new_serial: commit.new_serial.0,
-        digest: commit.after.digest(),
-        at_unix_us: moment.unix_us,
-        diff: &commit.diff,
-    })?;
-    let account = Account {
-        operations: &[],
-        diff: &commit.diff,
-        ignored: &[],
-        warnings: std::slice::from_ref(&warning),
-        verdict: None,
-        accepted: None,
-        override_: None,
-    };
-    let course = Course {
-        base_revision: Some(row.revision),
-        revision: Some(revision),
-        old_serial: old,
-        new_serial: Some(commit.new_serial),
-    };
-    let reference = tx.add_audit(audit_row(
-        origin,
-        &actor,
-        &account,
-        course,
-        moment,
-        &Decision::Unchanged,
-    ))?;
-    turn.change(commit.after, revision, &commit.diff);
-    turn.notes.push(Note::Traced {
-        zone: origin.clone(),
-        warning,
-        reference,
-    });
-    Ok(())
-}
-
 /// Judges `zone accept`: the live rows of a zone that holds are taken as they are, by the rules of
 /// the command line.
 pub(super) fn judge_acceptance(
@@ -634,5 +474,6 @@ pub(super) fn judge_acceptance(
         &desk.bench(turn, moment),
         submission,
         image,
+        None,
     ))
 }

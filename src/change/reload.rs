@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::Settings;
 use super::members;
 use super::policy::Policy;
+use super::reconcile::NO_DATA;
 use crate::publish;
 use crate::rr::Name;
 use crate::zone::Published;
@@ -75,7 +76,7 @@ pub(super) fn unknown(policy: &Policy, published: &Published) -> (Published, Vec
         .collect();
     unknown.sort();
     for zone in &unknown {
-        view = publish::held(&view, zone, "it has no data yet");
+        view = publish::held(&view, zone, NO_DATA);
     }
     (view, unknown)
 }

@@ -56,6 +56,11 @@ pub(super) fn restore_hint(zone: &Name) -> String {
     format!("# or, to write the rows anew from what is served: lastgood snapshot restore {zone}")
 }
 
+/// For a zone that the store never had.
+pub(super) fn first_import_hint(zone: &Name) -> String {
+    format!("lastgood zone import {zone} FILE")
+}
+
 /// For a zone whose rows are fit and were refused.
 pub(super) fn accept_hint(zone: &Name, rule: &str) -> String {
     format!(

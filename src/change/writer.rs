@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
-use super::account;
 use super::board::Board;
 use super::custody::{Custody, Loss, Watched};
 use super::decide::decide;
@@ -15,6 +14,7 @@ use super::standing::Standing;
 use super::startup::{self, Keepsake, Opened};
 use super::turn::{Note, Turn, tell};
 use super::{Body, Job, Order, Outcome, Settings};
+use super::{account, admission};
 use crate::guard::Freeze;
 use crate::publish::{Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
@@ -147,7 +147,7 @@ impl WriterThread {
                 keepsake,
                 judged: &mut self.judged,
             };
-            reconcile::at_start(&mut desk, &tx, &mut turn)?;
+            admission::at_start(&mut desk, &tx, &mut turn)?;
             let version = tx.data_version()?;
             let reserve = turn.to_reserve(&self.ceilings);
             if !reserve.is_empty()
@@ -284,6 +284,8 @@ impl WriterThread {
             return;
         }
         self.custody.distrust();
+        // What was said of edits by hand was rolled back: it is to be said again.
+        self.judged.clear();
         if is_reading {
             self.hold_all(&Loss {
                 reason: format!("the store cannot be read: {error}"),

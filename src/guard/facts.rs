@@ -156,6 +156,8 @@ pub struct Counted {
     pub protection_name: Name,
     pub rtype: Rtype,
     pub minimum: usize,
+    /// Of the zone that the name is protected in, which need not be the one that changes.
+    pub mode: Mode,
     pub external: Vec<Name>,
     pub before: Count,
     pub after: Count,
@@ -194,7 +196,6 @@ pub struct Facts<'a> {
     pub counted: &'a [Counted],
     pub findings: &'a [NewFinding],
     pub validate: Mode,
-    pub min_members: Mode,
     pub override_: Option<&'a Override>,
 }
 

@@ -8,27 +8,32 @@ use crate::rr::Rtype;
 pub(super) const RULE: &str = "min-members";
 
 pub(super) fn judge(facts: &Facts) -> Judged {
-    if facts.min_members == Mode::Off {
-        return Judged::idle(RULE, "off in this zone");
-    }
-    let failing: Vec<&Counted> = facts.counted.iter().filter(|c| c.is_refused()).collect();
-    let Some(first) = failing.first() else {
-        return Judged::passed(RULE, facts.min_members, numbers(facts.counted));
+    let on: Vec<&Counted> = facts
+        .counted
+        .iter()
+        .filter(|c| c.mode > Mode::Off)
+        .collect();
+    let Some(mode) = on.iter().map(|counted| counted.mode).max() else {
+        return Judged::idle(RULE, "no name that is concerned is protected");
     };
+    let failing = || on.iter().filter(|counted| counted.is_refused());
+    let Some(mode_failed) = failing().map(|counted| counted.mode).max() else {
+        return Judged::passed(RULE, mode, numbers(&on));
+    };
+    // Of names in several zones, those whose zone is the strictest decide.
+    let failing: Vec<&&Counted> = failing().filter(|c| c.mode == mode_failed).collect();
+    let first = failing[0];
     let text = failing.iter().map(|counted| counted.breach());
     Judged::failed(
         RULE,
-        facts.min_members,
+        mode_failed,
         text.collect::<Vec<_>>().join("; "),
         first.accepted(),
     )
     .overridden(facts.override_of(RULE))
 }
 
-fn numbers(counted: &[Counted]) -> String {
-    if counted.is_empty() {
-        return "no protected name is concerned".to_owned();
-    }
+fn numbers(counted: &[&Counted]) -> String {
     let each = counted.iter().map(|c| {
         let (before, after) = c.effective();
         format!(

@@ -42,7 +42,8 @@ pub enum OwnerPattern {
 pub enum RdataRange {
     /// Addresses: A and AAAA.
     Net(IpAddr, u8),
-    /// Names at or below this one: the targets of CNAME, DNAME, NS, MX, SRV, SVCB, HTTPS, NAPTR.
+    /// Names at or below this one: the targets of CNAME, DNAME, NS, MX, SRV, SVCB, HTTPS, NAPTR,
+    /// and PTR.
     Suffix(Name),
 }
 
@@ -154,6 +155,7 @@ impl RdataRange {
                     | Rtype::SVCB
                     | Rtype::HTTPS
                     | Rtype::NAPTR
+                    | Rtype::PTR
             ),
         }
     }
@@ -173,7 +175,12 @@ impl RdataRange {
             }
             RdataRange::Net(..) => false,
             RdataRange::Suffix(suffix) => {
-                rdata::target(rtype, data).is_some_and(|target| target.is_at_or_below(suffix))
+                let target = match rtype {
+                    // No look-up follows it, so that it is none of `rdata::target`.
+                    Rtype::PTR => Name::from_wire_prefix(data).ok(),
+                    _ => rdata::target(rtype, data),
+                };
+                target.is_some_and(|target| target.is_at_or_below(suffix))
             }
         }
     }

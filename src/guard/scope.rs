@@ -57,9 +57,19 @@ fn denied(before: &ZoneImage, permits: &[&Permit], operation: &Operation) -> Opt
     // What a range keeps a key from deleting record by record it may not delete by the RRset.
     let keeps = |rrset: &RrSet| rrset.rdatas().any(|rdata| !allows(rrset.rtype(), rdata));
     match operation {
-        Operation::Add(record) | Operation::DeleteRecord(record) => {
-            (!allows(record.rtype, &record.rdata)).then(|| operation.to_string())
+        Operation::Add(record) | Operation::DeleteRecord(record)
+            if !allows(record.rtype, &record.rdata) =>
+        {
+            Some(operation.to_string())
         }
+        // The new alias takes the place of the one that stands there (RFC 2136 §3.4.2.2), which
+        // the key might not be allowed to delete.
+        Operation::Add(record) if matches!(record.rtype, Rtype::CNAME | Rtype::DNAME) => {
+            let rtype = record.rtype;
+            let standing = before.rrset(owner, rtype)?;
+            keeps(standing).then(|| format!("{operation}, which would replace its {rtype}"))
+        }
+        Operation::Add(_) | Operation::DeleteRecord(_) => None,
         Operation::DeleteRrset { rtype, .. } => {
             let allows_type = here.iter().any(|permit| permit.allows_type(*rtype));
             let keeps = before

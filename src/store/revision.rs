@@ -110,7 +110,9 @@ pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<u64, Sto
     let zone = new.zone.to_string();
     let number: i64 = connection
         .prepare_cached(
-            "UPDATE zone SET revision = revision + 1, serial = :serial, digest = :digest
+            // A number set back by hand must not run into those that were given.
+            "UPDATE zone SET serial = :serial, digest = :digest, revision = 1 + max(revision,
+                 (SELECT coalesce(max(number), 0) FROM revision WHERE zone = :zone))
              WHERE origin = :zone RETURNING revision",
         )?
         .query_row(

@@ -14,6 +14,7 @@ mod holding;
 mod readme;
 mod reasons;
 mod refusals;
+mod sideways;
 mod situations;
 mod together;
 mod updates;

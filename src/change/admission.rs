@@ -1,0 +1,209 @@
+//! Taking zones in service: at start, or when rows that could not be served have been repaired.
+
+use super::account::{Account, Course, Moment};
+use super::judge::{self, Decision};
+use super::reconcile::{Desk, audit_row, build, by_hand, hold, hold_on_older, one, settle};
+use super::repair;
+use super::startup::{self, LastGood};
+use super::turn::{Note, Turn};
+use crate::check::{self, Severity};
+use crate::guard::Path;
+use crate::rr::{Name, Serial};
+use crate::store::{Loaded, NewRevision, StoreError, Transaction, ZoneRow};
+use crate::zone::{Diff, ZoneImage};
+
+/// At start: everything that store or snapshot know.
+pub(super) fn at_start(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+) -> Result<(), StoreError> {
+    let rows = tx.zones()?;
+    for row in &rows {
+        admit(desk, tx, turn, row)?;
+    }
+    let unknown: Vec<&Name> = desk
+        .keepsake
+        .zones()
+        .filter(|zone| !rows.iter().any(|row| row.origin == **zone))
+        .collect();
+    for zone in unknown {
+        let reason = "the store does not know the zone";
+        let mend = format!(
+            "put back the database that had it, or say that it shall go: lastgood zone remove {zone}"
+        );
+        startup::without_rows(desk, turn, zone, reason, &mend);
+    }
+    Ok(())
+}
+
+/// Takes a zone of the store in service that is not served yet: at start, or when rows that could
+/// not be served have been repaired.
+pub(super) fn admit(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    row: &ZoneRow,
+) -> Result<(), StoreError> {
+    let origin = &row.origin;
+    let known = desk.keepsake.revision(origin).unwrap_or(0);
+    if known > row.revision
+        && let Some(good) = desk.keepsake.last_good(origin, &desk.policy.limits)
+    {
+        let served = good.revision;
+        startup::hold_on(turn, good, "", String::new());
+        hold_on_older(turn, origin, row.revision, served);
+        return Ok(());
+    }
+    let loaded = tx.load(origin)?;
+    let (image, flaw) = build(origin, &loaded);
+    let findings = check::full(&image, &desk.policy.limits);
+    let fatal = findings.iter().find(|f| f.severity == Severity::Fatal);
+    if let Some(reason) = flaw.or(fatal.map(ToString::to_string)) {
+        return unfit_at_start(desk, tx, turn, row, &loaded, &image, &reason);
+    }
+    if image.digest() != row.digest {
+        // What was committed last, if the snapshot still tells: the edit is judged against it.
+        let good = last_good(desk, tx, row)?.filter(|good| good.image.digest() == row.digest);
+        return match good {
+            Some(good) => {
+                turn.serve(good.image.clone(), good.revision);
+                match one(desk, tx, turn, (good.image, good.revision, false), row)? {
+                    Some((case, unfit)) => hold(desk, tx, turn, &case, &unfit),
+                    None => Ok(()),
+                }
+            }
+            None => {
+                turn.serve(image.clone(), row.revision);
+                changed_while_down(desk, tx, turn, row, image, &loaded)
+            }
+        };
+    }
+    let errors = findings.iter().filter(|f| f.severity == Severity::Error);
+    let findings: Vec<String> = errors.map(ToString::to_string).collect();
+    turn.serve(image, row.revision);
+    turn.notes.push(Note::Admitted {
+        zone: origin.clone(),
+        findings,
+    });
+    settle(tx, origin, &loaded)
+}
+
+/// The snapshot's version of a zone, brought up to the store's last revision where that can be done.
+fn last_good(
+    desk: &Desk<'_>,
+    tx: &Transaction<'_>,
+    row: &ZoneRow,
+) -> Result<Option<LastGood>, StoreError> {
+    match desk.keepsake.last_good(&row.origin, &desk.policy.limits) {
+        Some(good) => startup::replay(tx, good, row.revision).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn unfit_at_start(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    row: &ZoneRow,
+    loaded: &Loaded,
+    image: &ZoneImage,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let origin = &row.origin;
+    let Some(good) = last_good(desk, tx, row)? else {
+        let mend = format!(
+            "correct the rows of {origin} with sqlite3, or import the zone again: \
+             lastgood zone import {origin} FILE --replace"
+        );
+        turn.hold(origin, reason, mend);
+        return Ok(());
+    };
+    let ids: Vec<i64> = loaded.bad.iter().map(|bad| bad.id).collect();
+    let mend = repair::sql(desk.path, origin, &ids, &Diff::between(&good.image, image));
+    startup::hold_on(
+        turn,
+        good,
+        reason,
+        format!("{mend}\n{}", repair::restore_hint(origin)),
+    );
+    Ok(())
+}
+
+/// The rows are fit but not those of the last revision: they become one of their own, whose diff
+/// nobody can tell, since what was there before is gone.
+fn changed_while_down(
+    desk: &Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    row: &ZoneRow,
+    image: ZoneImage,
+    loaded: &Loaded,
+) -> Result<(), StoreError> {
+    let origin = &row.origin;
+    let moment = Moment::now();
+    let traced = !loaded.touched.is_empty();
+    let warning = match traced {
+        true => format!(
+            "rows were edited by hand while the server was down: {}",
+            loaded.touched.join(", ")
+        ),
+        false => "rows changed without a trace while the server was down".to_owned(),
+    };
+    let old = row.serial.map(Serial);
+    let new = image.soa().map(|soa| soa.serial);
+    let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));
+    let decision = judge::commit(
+        &desk.bench(turn, moment),
+        &image,
+        image.clone(),
+        behind,
+        false,
+    );
+    let Decision::Commit(commit) = decision else {
+        return Ok(());
+    };
+    tx.rewrite_rrsets(origin, &commit.diff)?;
+    tx.clear_touched(origin)?;
+    let actor = by_hand();
+    let revision = tx.add_revision(NewRevision {
+        zone: origin,
+        path: Path::HandEdit.as_str(),
+        actor: &actor.name,
+        old_serial: row.serial,
+        new_serial: commit.new_serial.0,
+        digest: commit.after.digest(),
+        at_unix_us: moment.unix_us,
+        diff: &commit.diff,
+    })?;
+    let account = Account {
+        operations: &[],
+        diff: &commit.diff,
+        ignored: &[],
+        warnings: std::slice::from_ref(&warning),
+        verdict: None,
+        accepted: None,
+        override_: None,
+    };
+    let course = Course {
+        base_revision: Some(row.revision),
+        revision: Some(revision),
+        old_serial: old,
+        new_serial: Some(commit.new_serial),
+    };
+    let reference = tx.add_audit(audit_row(
+        origin,
+        &actor,
+        &account,
+        course,
+        moment,
+        &Decision::Unchanged,
+    ))?;
+    turn.change(commit.after, revision, &commit.diff);
+    turn.notes.push(Note::Traced {
+        zone: origin.clone(),
+        warning,
+        reference,
+    });
+    Ok(())
+}
