@@ -99,7 +99,9 @@ pub(super) fn row<'a>(
     mac: Option<&'a [u8]>,
 ) -> NewAudit<'a> {
     let (outcome, rule, reason, accepted, rcode, ede) = match &judged.decision {
-        Decision::Commit(_) => ("committed", None, "", None, Rcode::NoError, None),
+        Decision::Commit(_) | Decision::Remove => {
+            ("committed", None, "", None, Rcode::NoError, None)
+        }
         Decision::Unchanged => ("unchanged", None, "", None, Rcode::NoError, None),
         Decision::Refused {
             rule,

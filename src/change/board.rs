@@ -1,6 +1,6 @@
 //! What `status` and clients may ask at any time, kept beside the writer's thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -24,6 +24,12 @@ pub struct ZoneStatus {
     pub reason: Option<String>,
     /// What to do about it.
     pub mend: Option<String>,
+    /// Its stanza vanished from the configuration; zone and policy stay.
+    pub orphaned: bool,
+    /// The revision that the snapshot has.
+    pub snapshot_revision: Option<u64>,
+    /// Since when a newer one waits to be written.
+    pub snapshot_lag_secs: Option<u64>,
     /// The freezes that stop changes of this zone.
     pub frozen: Vec<String>,
     pub last_update: Option<LastUpdate>,
@@ -55,6 +61,7 @@ pub(super) struct Board(Mutex<Sheet>);
 struct Sheet {
     zones: BTreeMap<Name, Line>,
     freezes: Vec<Freeze>,
+    orphaned: BTreeSet<Name>,
     refusals: HashMap<Name, LastRefusal>,
 }
 
@@ -88,7 +95,10 @@ impl Board {
         sheet
             .zones
             .iter()
-            .map(|(zone, line)| line.status(zone, &sheet.freezes))
+            .map(|(zone, line)| ZoneStatus {
+                orphaned: sheet.orphaned.contains(zone),
+                ..line.status(zone, &sheet.freezes)
+            })
             .collect()
     }
 
@@ -107,6 +117,10 @@ impl Board {
 
     pub(super) fn set_freezes(&self, freezes: &[Freeze]) {
         self.sheet().freezes = freezes.to_vec();
+    }
+
+    pub(super) fn set_orphaned(&self, orphaned: &BTreeSet<Name>) {
+        self.sheet().orphaned = orphaned.clone();
     }
 
     /// Takes over how a zone is served now.
@@ -225,6 +239,9 @@ impl Line {
             held_secs: self.since.map(|since| since.elapsed().as_secs()),
             reason: self.reason.clone(),
             mend: self.mend.clone(),
+            orphaned: false,
+            snapshot_revision: None,
+            snapshot_lag_secs: None,
             frozen,
             last_update: self.last_update.clone(),
             last_refusal: self.last_refusal.clone(),

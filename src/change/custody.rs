@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::{Settings, Store, StoreError};
+use crate::store::{Settings, Store, StoreError, set_aside};
 use crate::zone::Published;
 
 /// The store, or why there is none.
@@ -52,8 +52,8 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((
         (meta.dev(), meta.ino()),
         meta.size(),
-        meta.mtime(),
-        meta.mtime_nsec(),
+        meta.ctime(),
+        meta.ctime_nsec(),
     ))
 }
 
@@ -63,8 +63,26 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+fn mend(path: &Path) -> String {
+    format!(
+        "# put a whole copy of the database back at {}; serving goes on until then, updates are \
+         refused\n# or, to make a new one from what is served: lastgood snapshot restore --all",
+        path.display()
+    )
+}
+
+impl Loss {
+    /// Of a store that cannot be opened.
+    pub(super) fn at_start(settings: &Settings, error: &StoreError) -> Loss {
+        Loss {
+            reason: format!("the store is not fit: {error}"),
+            mend: mend(&settings.path),
+        }
+    }
+}
+
 impl Custody {
-    pub(super) fn new(settings: Settings, store: Store) -> Custody {
+    pub(super) fn new(settings: Settings, store: Result<Store, Loss>) -> Custody {
         let mut custody = Custody {
             settings,
             store: None,
@@ -74,8 +92,38 @@ impl Custody {
             log_grew: false,
             stranger: None,
         };
-        custody.take(store);
+        match store {
+            Ok(store) => custody.take(store),
+            Err(loss) => {
+                custody.stranger = stamp(&custody.settings.path).map(|stamp| (stamp, loss));
+            }
+        }
         custody
+    }
+
+    /// Makes a new, empty store; what is on the path is set aside.
+    pub(super) fn create_anew(&mut self) -> Result<&mut Store, StoreError> {
+        self.distrust();
+        for (from, to) in set_aside(&self.settings.path)? {
+            tracing::warn!(from = %from.display(), to = %to.display(), "store: set aside");
+        }
+        let store = Store::open(&self.settings)?;
+        tracing::warn!(store = %self.settings.path.display(), "store: made a new one");
+        self.take(store);
+        Ok(self.store.as_mut().expect("taken just now"))
+    }
+
+    /// Why there is no store after a start.
+    pub(super) fn loss_at_start(&self) -> Loss {
+        match &self.stranger {
+            Some((_, loss)) => loss.clone(),
+            None => self.loss(&self.settings.path, "is gone"),
+        }
+    }
+
+    /// What brings a store back.
+    pub(super) fn mend(&self) -> String {
+        mend(&self.settings.path)
     }
 
     fn take(&mut self, store: Store) {
@@ -203,11 +251,7 @@ impl Custody {
     fn loss(&self, path: &Path, what: &str) -> Loss {
         Loss {
             reason: format!("the database {} {what}", path.display()),
-            mend: format!(
-                "put the database back at {}; serving goes on from memory until then, updates are \
-                 refused, and `lastgood zone export NAME` prints what is served",
-                path.display()
-            ),
+            mend: mend(path),
         }
     }
 }

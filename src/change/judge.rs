@@ -1,7 +1,7 @@
 //! One submission, judged on images in memory: nothing is written here, and the same inputs always
 //! give the same decision.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Body, Policy, RefusedWhy, Submission, members};
 use crate::check::{self, Finding, Severity};
@@ -25,6 +25,8 @@ pub(super) struct Judged {
 
 pub(super) enum Decision {
     Commit(Box<Commit>),
+    /// The zone goes, with all its records.
+    Remove,
     Unchanged,
     Refused {
         rule: String,
@@ -48,6 +50,17 @@ pub(super) struct Commit {
     pub whole: bool,
 }
 
+/// What every change is judged against.
+#[derive(Clone, Copy)]
+pub(super) struct Bench<'a> {
+    pub policy: &'a Policy,
+    pub published: &'a Published,
+    pub freezes: &'a [Freeze],
+    /// Serials that may have been served, by zone.
+    pub ceilings: &'a HashMap<Name, u32>,
+    pub now_unix: u64,
+}
+
 /// What rules and checks make of a change.
 pub(super) struct Weighed {
     pub verdict: Verdict,
@@ -63,7 +76,8 @@ pub(super) struct Proposal<'a> {
     pub operations: &'a [Operation],
     pub diff: &'a Diff,
     pub after: &'a ZoneImage,
-    pub revision: u64,
+    /// Everything as it would be served.
+    pub after_view: &'a Published,
 }
 
 impl Judged {
@@ -96,12 +110,13 @@ pub(super) fn not_ready(zone: &Name, reason: &str) -> Decision {
 }
 
 /// Runs the rules over a proposal.
-pub(super) fn weigh(
-    policy: &Policy,
-    published: &Published,
-    freezes: &[Freeze],
-    proposal: &Proposal<'_>,
-) -> Weighed {
+pub(super) fn weigh(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
+    let Bench {
+        policy,
+        published,
+        freezes,
+        ..
+    } = *bench;
     let zone = policy.zone(proposal.before.origin());
     let findings = new_findings(policy, proposal);
     let is_first = proposal.before.record_count() == 0;
@@ -118,8 +133,8 @@ pub(super) fn weigh(
             sentence: finding.to_string(),
         })
         .collect();
-    let after = publish::live(published, proposal.after.clone(), proposal.revision);
-    let counted = members::counted(policy, published, &after, proposal.before.origin());
+    let origin = proposal.before.origin();
+    let counted = members::counted(policy, published, proposal.after_view, origin);
     let verdict = guard::evaluate(
         proposal.before,
         &Change {
@@ -150,6 +165,10 @@ pub(super) fn weigh(
 /// Findings of the zone as it would become that the zone served does not have.
 fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
     let (before, after) = (proposal.before, proposal.after);
+    // A zone that goes is not judged for what it lacks, one that stays as it is for what it has.
+    if proposal.after_view.zone(before.origin()).is_none() || proposal.diff.is_empty() {
+        return Vec::new();
+    }
     if proposal.submission_path == Path::Update {
         return check::added(before, proposal.diff, after, &policy.limits);
     }
@@ -163,61 +182,58 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
 }
 
 /// Judges one submission about a zone against what is published.
-pub(super) fn judge(
-    policy: &Policy,
-    published: &Published,
-    freezes: &[Freeze],
-    submission: &Submission,
-    now_unix: u64,
-) -> Judged {
+pub(super) fn judge(bench: &Bench<'_>, submission: &Submission) -> Judged {
     match &submission.body {
-        Body::Update { message, .. } => {
-            judge_update(policy, published, freezes, submission, message, now_unix)
+        Body::Update { message, .. } => judge_update(bench, submission, message),
+        Body::Import { records, replace } => judge_import(bench, submission, records, *replace),
+        Body::Remove => judge_removal(bench, submission),
+        Body::Restore => judge_restore(bench, submission),
+        Body::Accept | Body::Freeze { .. } | Body::Thaw { .. } => {
+            Judged::plain(Decision::Unchanged)
         }
-        Body::Import { records, replace } => judge_import(
-            policy,
-            published,
-            freezes,
-            submission,
-            (records, *replace),
-            now_unix,
-        ),
-        Body::Freeze { .. } | Body::Thaw { .. } => Judged::plain(Decision::Unchanged),
     }
 }
 
-fn judge_update(
-    policy: &Policy,
-    published: &Published,
-    freezes: &[Freeze],
+/// The zone that an update may change, or why it may not.
+fn updatable<'a>(
+    bench: &Bench<'a>,
     submission: &Submission,
-    message: &update::UpdateMessage,
-    now_unix: u64,
-) -> Judged {
+) -> Result<&'a ServedZone, Box<Judged>> {
     let origin = &submission.zone;
-    let Some(served) = published.zone(origin) else {
-        return Judged::plain(Decision::Failed {
+    let no = |decision| Box::new(Judged::plain(decision));
+    let Some(served) = bench.published.zone(origin) else {
+        return Err(no(Decision::Failed {
             rcode: Rcode::NotAuth,
             reason: format!("{origin} is not a zone of this server"),
-        });
+        }));
     };
     // Before anything that would tell a stranger what the zone holds.
-    if !guard::may_touch(policy.permits(&submission.actor), origin) {
-        return Judged::plain(Decision::Refused {
+    if !guard::may_touch(bench.policy.permits(&submission.actor), origin) {
+        return Err(no(Decision::Refused {
             rule: "scope".into(),
             reason: format!("{} has no right in {origin}", submission.actor.name),
             accepted: "an `allow` entry for this zone in the key's stanza".into(),
             why: RefusedWhy::Prohibited,
-        });
+        }));
     }
-    let zone = match served.zone() {
+    match served.zone() {
         Some(ServedZone {
             hold: Some(hold), ..
-        }) => {
-            return Judged::plain(not_ready(origin, &hold.reason));
-        }
-        None => return Judged::plain(not_ready(origin, "it has no data fit to be served")),
-        Some(zone) => zone,
+        }) => Err(no(not_ready(origin, &hold.reason))),
+        None => Err(no(not_ready(origin, "it has no data fit to be served"))),
+        Some(zone) => Ok(zone),
+    }
+}
+
+fn judge_update(
+    bench: &Bench<'_>,
+    submission: &Submission,
+    message: &update::UpdateMessage,
+) -> Judged {
+    let origin = &submission.zone;
+    let zone = match updatable(bench, submission) {
+        Ok(zone) => zone,
+        Err(judged) => return *judged,
     };
     if let Err(failure) = update::check_prerequisites(message, &zone.image) {
         return failed(failure);
@@ -228,9 +244,7 @@ fn judge_update(
     };
     let applied = update::apply(&zone.image, &operations);
     let weighed = weigh(
-        policy,
-        published,
-        freezes,
+        bench,
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
@@ -239,7 +253,7 @@ fn judge_update(
             operations: &operations,
             diff: &applied.diff,
             after: &applied.after,
-            revision: zone.revision + 1,
+            after_view: &as_live(bench, &applied.after),
         },
     );
     let decision = match refusal(&weighed.verdict) {
@@ -247,9 +261,8 @@ fn judge_update(
         None if applied.diff.is_empty() => Decision::Unchanged,
         None => {
             let old = zone.image.soa().map(|soa| soa.serial);
-            let set = applied.serial_set;
-            let serial = (policy.zone(origin).serial, old.filter(|_| !set));
-            commit(&zone.image, applied.after, serial, now_unix, false)
+            let pass = old.filter(|_| !applied.serial_set);
+            commit(bench, &zone.image, applied.after, pass, false)
         }
     };
     Judged {
@@ -262,16 +275,22 @@ fn judge_update(
     }
 }
 
+fn as_live(bench: &Bench<'_>, after: &ZoneImage) -> Published {
+    // What is counted on it asks for no revision.
+    publish::live(bench.published, after.clone(), 0)
+}
+
 fn judge_import(
-    policy: &Policy,
-    published: &Published,
-    freezes: &[Freeze],
+    bench: &Bench<'_>,
     submission: &Submission,
-    (records, replace): (&[Record], bool),
-    now_unix: u64,
+    records: &[Record],
+    replace: bool,
 ) -> Judged {
     let origin = &submission.zone;
-    let zone = published.zone(origin).and_then(|served| served.zone());
+    let zone = bench
+        .published
+        .zone(origin)
+        .and_then(|served| served.zone());
     if zone.is_some() && !replace {
         return Judged::plain(Decision::Refused {
             rule: "import".into(),
@@ -280,24 +299,34 @@ fn judge_import(
             why: RefusedWhy::Guard,
         });
     }
-    let after = match ZoneImage::from_records(origin.clone(), records.iter().cloned()) {
-        Ok(after) => after,
-        Err(outside) => {
-            return Judged::plain(Decision::Failed {
-                rcode: Rcode::NotZone,
-                reason: outside.to_string(),
-            });
-        }
-    };
+    match ZoneImage::from_records(origin.clone(), records.iter().cloned()) {
+        Ok(after) => judge_replacement(bench, submission, after),
+        Err(outside) => Judged::plain(Decision::Failed {
+            rcode: Rcode::NotZone,
+            reason: outside.to_string(),
+        }),
+    }
+}
+
+/// Judges a whole zone put in the place of what is served: imported, or the live data of a zone
+/// that holds, taken as they are.
+pub(super) fn judge_replacement(
+    bench: &Bench<'_>,
+    submission: &Submission,
+    after: ZoneImage,
+) -> Judged {
+    let origin = &submission.zone;
+    let zone = bench
+        .published
+        .zone(origin)
+        .and_then(|served| served.zone());
     let before = match zone {
         Some(zone) => (*zone.image).clone(),
         None => ZoneImage::empty(origin.clone()),
     };
     let diff = Diff::between(&before, &after);
     let weighed = weigh(
-        policy,
-        published,
-        freezes,
+        bench,
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
@@ -306,20 +335,22 @@ fn judge_import(
             operations: &[],
             diff: &diff,
             after: &after,
-            revision: zone.map_or(1, |zone| zone.revision + 1),
+            after_view: &as_live(bench, &after),
         },
     );
-    let held = zone.is_some_and(|zone| zone.hold.is_some());
+    let is_live = zone.is_some_and(|zone| zone.hold.is_none());
     let decision = match refusal(&weighed.verdict) {
         Some(refused) => refused,
-        None if diff.is_empty() && !held => Decision::Unchanged,
+        None if diff.is_empty() && is_live => Decision::Unchanged,
         None => {
-            let old = before.soa().map(|soa| soa.serial);
             let new = after.soa().map(|soa| soa.serial);
+            let pass = match is_live {
+                true => before.soa().map(|soa| soa.serial),
+                false => highest_served(bench, origin, &before),
+            };
             // Secondaries follow a serial that goes forward and no other.
-            let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));
-            let serial = (policy.zone(origin).serial, behind);
-            commit(&before, after, serial, now_unix, zone.is_none() || held)
+            let pass = pass.filter(|&old| new.is_none_or(|new| !new.is_after(old)));
+            commit(bench, &before, after, pass, !is_live)
         }
     };
     Judged {
@@ -329,6 +360,104 @@ fn judge_import(
         verdict: Some(weighed.verdict),
         ignored: Vec::new(),
         warnings: weighed.warnings,
+    }
+}
+
+/// The highest serial that anybody can have seen of a zone whose live data were lost.
+fn highest_served(bench: &Bench<'_>, origin: &Name, before: &ZoneImage) -> Option<Serial> {
+    let ceiling = bench.ceilings.get(origin).map(|&ceiling| Serial(ceiling));
+    match (ceiling, before.soa().map(|soa| soa.serial)) {
+        (Some(ceiling), Some(serial)) if serial.is_after(ceiling) => Some(serial),
+        (Some(ceiling), _) => Some(ceiling),
+        (None, serial) => serial,
+    }
+}
+
+/// Judges `snapshot restore`: the rows are written anew from what is served.
+fn judge_restore(bench: &Bench<'_>, submission: &Submission) -> Judged {
+    let origin = &submission.zone;
+    let refused = |reason: String, accepted: &str| {
+        Judged::plain(Decision::Refused {
+            rule: "restore".into(),
+            reason,
+            accepted: accepted.into(),
+            why: RefusedWhy::Guard,
+        })
+    };
+    let zone = match bench.published.zone(origin).map(|served| served.zone()) {
+        Some(Some(zone)) if zone.hold.is_some() => zone,
+        Some(Some(_)) => {
+            return refused(
+                format!("{origin} does not hold: its live data are what is served"),
+                "a zone that holds",
+            );
+        }
+        Some(None) => {
+            return refused(
+                format!("there is no version of {origin} fit to be served"),
+                "`lastgood zone import` of a whole zone",
+            );
+        }
+        None => return not_ours(origin),
+    };
+    let weighed = weigh(
+        bench,
+        &Proposal {
+            submission_path: submission.path,
+            actor: &submission.actor,
+            override_: submission.override_.as_ref(),
+            before: &zone.image,
+            operations: &[],
+            diff: &Diff::default(),
+            after: &zone.image,
+            after_view: bench.published,
+        },
+    );
+    let decision = refusal(&weighed.verdict).unwrap_or_else(|| {
+        let pass = highest_served(bench, origin, &zone.image);
+        commit(bench, &zone.image, (*zone.image).clone(), pass, true)
+    });
+    Judged {
+        verdict: Some(weighed.verdict),
+        ..Judged::plain(decision)
+    }
+}
+
+fn not_ours(origin: &Name) -> Judged {
+    Judged::plain(Decision::Failed {
+        rcode: Rcode::NotAuth,
+        reason: format!("{origin} is not a zone of this server"),
+    })
+}
+
+fn judge_removal(bench: &Bench<'_>, submission: &Submission) -> Judged {
+    let origin = &submission.zone;
+    let Some(served) = bench.published.zone(origin) else {
+        return not_ours(origin);
+    };
+    let empty = ZoneImage::empty(origin.clone());
+    let before = served
+        .zone()
+        .map_or_else(|| empty.clone(), |zone| (*zone.image).clone());
+    let diff = Diff::between(&before, &empty);
+    let weighed = weigh(
+        bench,
+        &Proposal {
+            submission_path: submission.path,
+            actor: &submission.actor,
+            override_: submission.override_.as_ref(),
+            before: &before,
+            operations: &[],
+            diff: &diff,
+            after: &empty,
+            after_view: &bench.published.without(origin),
+        },
+    );
+    Judged {
+        decision: refusal(&weighed.verdict).unwrap_or(Decision::Remove),
+        diff,
+        verdict: Some(weighed.verdict),
+        ..Judged::plain(Decision::Unchanged)
     }
 }
 
@@ -347,14 +476,17 @@ pub(super) fn refusal(verdict: &Verdict) -> Option<Decision> {
 
 /// The commit of `after`, its serial raised above the one to be passed, if one is given.
 pub(super) fn commit(
+    bench: &Bench<'_>,
     before: &ZoneImage,
     after: ZoneImage,
-    (policy, pass): (update::SerialPolicy, Option<Serial>),
-    now_unix: u64,
+    pass: Option<Serial>,
     whole: bool,
 ) -> Decision {
     let after = match pass {
-        Some(old) => update::with_serial(&after, update::next_serial(policy, old, now_unix)),
+        Some(old) => {
+            let policy = bench.policy.zone(before.origin()).serial;
+            update::with_serial(&after, update::next_serial(policy, old, bench.now_unix))
+        }
         None => after,
     };
     let Some(new_serial) = after.soa().map(|soa| soa.serial) else {

@@ -4,21 +4,26 @@
 //! turn on images in memory, accepted diffs and audit rows written, one commit, one swap of what is
 //! served, then the answers. Between groups it watches the store for edits by others.
 //!
-//! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it), `judge`
-//! (one submission), `members` (what the guard is told of protected names), `reconcile` (edits by
+//! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it),
+//! `decide` and `judge` (one submission), `members` (what the guard is told of protected names), `reconcile` (edits by
 //! hand, damage, holding), `custody` (losing and regaining the store), `account` (audit rows),
-//! `repair` (what to tell the operator), `standing` (what a zone is served with although it should
-//! not be so), `board` (status).
+//! `startup` (store or snapshot), `reload` and `policy` (a new configuration, and the last one of
+//! zones that it does not name), `repair` (what to tell the operator), `standing` (what a zone is
+//! served with although it should not be so), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
 mod account;
 mod board;
 mod custody;
+mod decide;
 mod judge;
 mod members;
+mod policy;
 mod reconcile;
+mod reload;
 mod repair;
 mod standing;
+mod startup;
 mod turn;
 mod writer;
 
@@ -32,39 +37,20 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 pub use board::{LastRefusal, LastUpdate, ZoneStatus};
+pub use policy::ZonePolicy;
+pub use reload::Reloaded;
 
-use crate::guard::{Actor, Freeze, FreezeScope, Mode, Override, Path, Permit, Protection};
+pub use crate::publish::{SnapshotStatus, SnapshotZone};
+
+use policy::Policy;
+
+use crate::guard::{Actor, Freeze, FreezeScope, Override, Path, Permit};
+use crate::publish::KeeperStatus;
 use crate::rr::message::Rcode;
 use crate::rr::{Name, Record};
-use crate::store::{self, Store, StoreError};
-use crate::update::{SerialPolicy, UpdateMessage};
-use crate::zone::Writer;
-
-/// What an operator lays down for one zone.
-#[derive(Debug, Clone)]
-pub struct ZonePolicy {
-    pub origin: Name,
-    pub serial: SerialPolicy,
-    pub protections: Vec<Protection>,
-    pub validate: Mode,
-    pub min_members: Mode,
-    /// Errors of a zone as it is imported are as bad as fatal findings.
-    pub strict: bool,
-}
-
-impl ZonePolicy {
-    /// The policy of a zone that no stanza names.
-    pub fn default_for(origin: Name) -> ZonePolicy {
-        ZonePolicy {
-            origin,
-            serial: SerialPolicy::Increment,
-            protections: Vec::new(),
-            validate: Mode::Enforce,
-            min_members: Mode::Enforce,
-            strict: false,
-        }
-    }
-}
+use crate::store;
+use crate::update::UpdateMessage;
+use crate::zone::{Reader, Writer};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -101,6 +87,12 @@ pub enum Body {
         records: Vec<Record>,
         replace: bool,
     },
+    /// Take a zone away.
+    Remove,
+    /// Take the live rows of a zone that holds as they are.
+    Accept,
+    /// Write the live rows of a zone that holds anew from what is served.
+    Restore,
     Freeze {
         scope: FreezeScope,
         reason: String,
@@ -178,6 +170,7 @@ struct Job {
 
 enum Order {
     Job(Box<Job>),
+    Reload(Box<reload::Reload>),
     Stop,
 }
 
@@ -186,24 +179,40 @@ enum Order {
 pub struct Handle {
     orders: SyncSender<Order>,
     board: Arc<board::Board>,
+    keeper: KeeperStatus,
     thread: Arc<std::sync::Mutex<Option<std::thread::JoinHandle<()>>>>,
 }
 
-/// Loads and judges what the store holds, publishes what is fit, and starts the writer's thread.
-pub fn start(settings: Settings, publish: Writer, store: Store) -> Result<Handle, StoreError> {
+/// A writer that has begun.
+pub struct Started {
+    pub handle: Handle,
+    /// Zones of the configuration that neither store nor snapshot has ever known: theirs is the
+    /// first import.
+    pub unknown: Vec<Name>,
+}
+
+/// Opens store and snapshot, publishes what is fit, and starts the writer's thread. A store that
+/// is lost or damaged is no reason not to start: what the snapshot has is served.
+pub fn start(settings: Settings, publish: Writer, reader: Reader) -> Started {
     let board = Arc::new(board::Board::default());
     let queue = settings.queue.max(1);
-    let writer = writer::WriterThread::new(settings, publish, store, board.clone())?;
+    let (writer, unknown) = writer::WriterThread::new(settings, publish, reader, board.clone());
+    let keeper = writer.keeper_status();
     let (orders, incoming) = std::sync::mpsc::sync_channel(queue);
     let thread = std::thread::Builder::new()
         .name("writer".into())
         .spawn(move || writer.run(&incoming))
         .expect("a thread can be started");
-    Ok(Handle {
-        orders,
-        board,
-        thread: Arc::new(std::sync::Mutex::new(Some(thread))),
-    })
+    let thread = Arc::new(std::sync::Mutex::new(Some(thread)));
+    Started {
+        handle: Handle {
+            orders,
+            board,
+            keeper,
+            thread,
+        },
+        unknown,
+    }
 }
 
 impl Handle {
@@ -226,7 +235,39 @@ impl Handle {
     }
 
     pub fn status(&self) -> Vec<ZoneStatus> {
-        self.board.zones()
+        let snapshot = self.snapshot();
+        let kept: HashMap<&Name, &SnapshotZone> = snapshot
+            .zones
+            .iter()
+            .map(|zone| (&zone.zone, zone))
+            .collect();
+        let mut zones = self.board.zones();
+        for zone in &mut zones {
+            if let Some(kept) = kept.get(&zone.zone) {
+                zone.snapshot_revision = Some(kept.revision);
+                zone.snapshot_lag_secs = Some(kept.lag_secs);
+            }
+        }
+        zones
+    }
+
+    /// How far the last-known-good snapshot has come.
+    pub fn snapshot(&self) -> SnapshotStatus {
+        self.keeper.status()
+    }
+
+    /// Puts new policies and keys in force, or says why not. With `weaker`, less protection than
+    /// before is let in.
+    pub fn reload(&self, settings: Settings, weaker: bool) -> oneshot::Receiver<Reloaded> {
+        let (reply, outcome) = oneshot::channel();
+        let order = Order::Reload(Box::new(reload::Reload {
+            settings,
+            weaker,
+            reply,
+        }));
+        // Without a thread the receiver learns from the dropped sender.
+        let _ = self.orders.try_send(order);
+        outcome
     }
 
     /// The last refusal of a key, in one line.
@@ -251,41 +292,5 @@ impl Handle {
         {
             tracing::error!("the writer thread had panicked");
         }
-    }
-}
-
-/// The policies, by what they are asked for.
-struct Policy {
-    zones: HashMap<Name, ZonePolicy>,
-    permits: HashMap<Name, Vec<Permit>>,
-    limits: crate::check::Limits,
-}
-
-impl Policy {
-    fn new(settings: &Settings) -> Policy {
-        Policy {
-            zones: settings
-                .zones
-                .iter()
-                .map(|z| (z.origin.clone(), z.clone()))
-                .collect(),
-            permits: settings.keys.iter().cloned().collect(),
-            limits: crate::check::Limits::default(),
-        }
-    }
-
-    fn zone(&self, origin: &Name) -> std::borrow::Cow<'_, ZonePolicy> {
-        match self.zones.get(origin) {
-            Some(policy) => std::borrow::Cow::Borrowed(policy),
-            None => std::borrow::Cow::Owned(ZonePolicy::default_for(origin.clone())),
-        }
-    }
-
-    fn permits(&self, actor: &Actor) -> &[Permit] {
-        actor
-            .key
-            .as_ref()
-            .and_then(|key| self.permits.get(key))
-            .map_or(&[], Vec::as_slice)
     }
 }

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
 
 use super::account::{Account, Course, Moment};
-use super::judge::{self, Decision, Proposal};
+use super::judge::{self, Bench, Decision, Judged, Proposal};
+use super::startup::{self, Keepsake, LastGood};
 use super::turn::{Note, Turn};
-use super::{Policy, RefusedWhy, repair};
+use super::{Policy, RefusedWhy, Submission, repair};
 use crate::check::{self, Severity};
 use crate::guard::{Actor, Path};
 use crate::publish;
@@ -19,8 +20,23 @@ use crate::zone::{Diff, Digest, ZoneImage};
 pub(super) struct Desk<'a> {
     pub policy: &'a Policy,
     pub path: &'a FilePath,
+    pub ceilings: &'a HashMap<Name, u32>,
+    /// What the snapshot had at start; empty later on, when the image in memory is the last good.
+    pub keepsake: &'a Keepsake,
     /// The rows of held zones as they were when last judged, so that one edit is audited once.
     pub judged: &'a mut HashMap<Name, Digest>,
+}
+
+impl Desk<'_> {
+    pub(super) fn bench<'b>(&'b self, turn: &'b Turn, moment: Moment) -> Bench<'b> {
+        Bench {
+            policy: self.policy,
+            published: &turn.view,
+            freezes: &turn.freezes,
+            ceilings: self.ceilings,
+            now_unix: moment.unix_secs(),
+        }
+    }
 }
 
 /// A zone's rows beside the image that is served.
@@ -73,9 +89,8 @@ pub(super) fn all(
         match (image, rows.get(&origin)) {
             (Some(served), Some(row)) => one(desk, tx, turn, served, row)?,
             (Some((image, ..)), None) => {
-                let mend = repair::sql(desk.path, &origin, &[], &lost(&image));
-                let reason = "the store does not know the zone any more".to_owned();
-                turn.hold(&origin, &reason, mend);
+                let reason = "the store does not know the zone any more";
+                turn.hold(&origin, reason, repair::restore_hint(image.origin()));
             }
             (None, Some(row)) => admit(desk, tx, turn, row)?,
             (None, None) => {}
@@ -84,9 +99,29 @@ pub(super) fn all(
     Ok(())
 }
 
-/// The diff from an image to nothing.
-fn lost(image: &ZoneImage) -> Diff {
-    Diff::between(image, &ZoneImage::empty(image.origin().clone()))
+/// At start: everything that store or snapshot know.
+pub(super) fn at_start(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+) -> Result<(), StoreError> {
+    let rows = tx.zones()?;
+    for row in &rows {
+        admit(desk, tx, turn, row)?;
+    }
+    let unknown: Vec<&Name> = desk
+        .keepsake
+        .zones()
+        .filter(|zone| !rows.iter().any(|row| row.origin == **zone))
+        .collect();
+    for zone in unknown {
+        let reason = "the store does not know the zone";
+        let mend = format!(
+            "put back the database that had it, or say that it shall go: lastgood zone remove {zone}"
+        );
+        startup::without_rows(desk, turn, zone, reason, &mend);
+    }
+    Ok(())
 }
 
 fn one(
@@ -97,20 +132,20 @@ fn one(
     row: &ZoneRow,
 ) -> Result<(), StoreError> {
     let origin = served.origin();
-    if row.revision != revision {
-        let reason = format!(
-            "the store is at revision {}, and revision {revision} is served",
-            row.revision
-        );
-        turn.hold(
-            origin,
-            &reason,
-            "put back the database that was there".into(),
-        );
+    if row.revision < revision {
+        hold_on_older(turn, origin, row.revision, revision);
         return Ok(());
     }
     let loaded = tx.load(origin)?;
     let (image, flaw) = build(origin, &loaded);
+    if row.revision > revision {
+        // What is served is the snapshot's, and older: the rows of the last revision mend that.
+        if flaw.is_none() && image.digest() == row.digest {
+            desk.judged.remove(origin);
+            turn.serve(image, row.revision);
+        }
+        return Ok(());
+    }
     let diff = Diff::between(&served, &image);
     let case = Case {
         served: &served,
@@ -141,6 +176,17 @@ fn one(
         Some(unfit) => hold(desk, tx, turn, &case, &unfit),
         None => Ok(()),
     }
+}
+
+fn hold_on_older(turn: &mut Turn, origin: &Name, found: u64, served: u64) {
+    let reason =
+        format!("the store is at revision {found}, which is older than revision {served} served");
+    let mend = format!(
+        "put back the database that was there\n{}\n{}",
+        repair::restore_hint(origin),
+        repair::accept_hint(origin, "RULE")
+    );
+    turn.hold(origin, &reason, mend);
 }
 
 /// The image of the rows that could be read, and what is wrong with the others.
@@ -200,9 +246,10 @@ fn edit(
         operations: &[],
         diff,
         after: image,
-        revision: revision + 1,
+        after_view: &publish::live(&turn.view, image.clone(), revision + 1),
     };
-    let weighed = judge::weigh(desk.policy, &turn.view, &turn.freezes, &proposal);
+    let bench = desk.bench(turn, moment);
+    let weighed = judge::weigh(&bench, &proposal);
     if let Some(refusal) = judge::refusal(&weighed.verdict) {
         let Decision::Refused { rule, reason, .. } = &refusal else {
             unreachable!()
@@ -216,8 +263,7 @@ fn edit(
     let old = served.soa().map(|soa| soa.serial);
     let new = image.soa().map(|soa| soa.serial);
     let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));
-    let serial = (desk.policy.zone(origin).serial, behind);
-    let decision = judge::commit(served, image.clone(), serial, moment.unix_secs(), false);
+    let decision = judge::commit(&bench, served, image.clone(), behind, false);
     let Decision::Commit(commit) = decision else {
         return Ok(plain("the zone has no SOA".into()));
     };
@@ -257,7 +303,7 @@ fn edit(
         &Decision::Unchanged,
     ))?;
     desk.judged.remove(origin);
-    turn.view = publish::live(&turn.view, commit.after, next);
+    turn.change(commit.after, next, &commit.diff);
     turn.notes.push(Note::Edited {
         zone: origin.clone(),
         reference,
@@ -297,7 +343,11 @@ fn hold(
     } = *case;
     let origin = served.origin();
     let ids: Vec<i64> = case.loaded.bad.iter().map(|row| row.id).collect();
-    let mend = repair::sql(desk.path, origin, &ids, diff);
+    let mut mend = repair::sql(desk.path, origin, &ids, diff);
+    mend.push_str(&format!("\n{}", repair::restore_hint(origin)));
+    if let Some(Decision::Refused { rule, .. }) = &unfit.refusal {
+        mend.push_str(&format!("\n{}", repair::accept_hint(origin, rule)));
+    }
     let seen = desk.judged.insert(origin.clone(), image.digest());
     if let Some(refusal) = &unfit.refusal
         && seen != Some(image.digest())
@@ -386,41 +436,87 @@ pub(super) fn admit(
     row: &ZoneRow,
 ) -> Result<(), StoreError> {
     let origin = &row.origin;
+    let known = desk.keepsake.revision(origin).unwrap_or(0);
+    if known > row.revision
+        && let Some(good) = desk.keepsake.last_good(origin, &desk.policy.limits)
+    {
+        let served = good.revision;
+        startup::hold_on(turn, good, "", String::new());
+        hold_on_older(turn, origin, row.revision, served);
+        return Ok(());
+    }
     let loaded = tx.load(origin)?;
     let (image, flaw) = build(origin, &loaded);
-    if let Some(reason) = flaw {
-        turn.hold(
-            origin,
-            &reason,
-            "correct or delete that row with sqlite3".into(),
-        );
-        return Ok(());
-    }
     let findings = check::full(&image, &desk.policy.limits);
-    if let Some(fatal) = findings.iter().find(|f| f.severity == Severity::Fatal) {
-        let mend = format!(
-            "correct the rows of {origin} with sqlite3, or import the zone again: \
-             `lastgood zone import {origin} FILE --replace`"
-        );
-        turn.hold(origin, &fatal.to_string(), mend);
-        return Ok(());
+    let fatal = findings.iter().find(|f| f.severity == Severity::Fatal);
+    if let Some(reason) = flaw.or(fatal.map(ToString::to_string)) {
+        return unfit_at_start(desk, tx, turn, row, &loaded, &image, &reason);
     }
-    let shown: Vec<String> = findings
-        .iter()
-        .filter(|f| f.severity == Severity::Error)
-        .map(ToString::to_string)
-        .collect();
-    let digest = image.digest();
-    turn.view = publish::live(&turn.view, image.clone(), row.revision);
+    if image.digest() != row.digest {
+        // What was committed last, if the snapshot still tells: the edit is judged against it.
+        let good = last_good(desk, tx, row)?.filter(|good| good.image.digest() == row.digest);
+        return match good {
+            Some(good) => {
+                turn.serve(good.image.clone(), good.revision);
+                one(desk, tx, turn, (good.image, good.revision, false), row)
+            }
+            None => {
+                turn.serve(image.clone(), row.revision);
+                changed_while_down(desk, tx, turn, row, image, &loaded)
+            }
+        };
+    }
+    let errors = findings.iter().filter(|f| f.severity == Severity::Error);
+    let findings: Vec<String> = errors.map(ToString::to_string).collect();
+    turn.serve(image, row.revision);
     turn.notes.push(Note::Admitted {
         zone: origin.clone(),
-        findings: shown,
+        findings,
     });
-    if digest != row.digest {
-        changed_while_down(desk, tx, turn, row, image, &loaded)?;
-    } else if !loaded.touched.is_empty() {
+    if !loaded.touched.is_empty() {
         tx.clear_touched(origin)?;
     }
+    Ok(())
+}
+
+/// The snapshot's version of a zone, brought up to the store's last revision where that can be done.
+fn last_good(
+    desk: &Desk<'_>,
+    tx: &Transaction<'_>,
+    row: &ZoneRow,
+) -> Result<Option<LastGood>, StoreError> {
+    match desk.keepsake.last_good(&row.origin, &desk.policy.limits) {
+        Some(good) => startup::replay(tx, good, row.revision).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn unfit_at_start(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    row: &ZoneRow,
+    loaded: &Loaded,
+    image: &ZoneImage,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let origin = &row.origin;
+    let Some(good) = last_good(desk, tx, row)? else {
+        let mend = format!(
+            "correct the rows of {origin} with sqlite3, or import the zone again: \
+             lastgood zone import {origin} FILE --replace"
+        );
+        turn.hold(origin, reason, mend);
+        return Ok(());
+    };
+    let ids: Vec<i64> = loaded.bad.iter().map(|bad| bad.id).collect();
+    let mend = repair::sql(desk.path, origin, &ids, &Diff::between(&good.image, image));
+    startup::hold_on(
+        turn,
+        good,
+        reason,
+        format!("{mend}\n{}", repair::restore_hint(origin)),
+    );
     Ok(())
 }
 
@@ -447,8 +543,13 @@ fn changed_while_down(
     let old = row.serial.map(Serial);
     let new = image.soa().map(|soa| soa.serial);
     let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));
-    let serial = (desk.policy.zone(origin).serial, behind);
-    let decision = judge::commit(&image, image.clone(), serial, moment.unix_secs(), false);
+    let decision = judge::commit(
+        &desk.bench(turn, moment),
+        &image,
+        image.clone(),
+        behind,
+        false,
+    );
     let Decision::Commit(commit) = decision else {
         return Ok(());
     };
@@ -488,11 +589,50 @@ fn changed_while_down(
         moment,
         &Decision::Unchanged,
     ))?;
-    turn.view = publish::live(&turn.view, commit.after, revision);
+    turn.change(commit.after, revision, &commit.diff);
     turn.notes.push(Note::Traced {
         zone: origin.clone(),
         warning,
         reference,
     });
     Ok(())
+}
+
+/// Judges `zone accept`: the live rows of a zone that holds are taken as they are, by the rules of
+/// the command line.
+pub(super) fn judge_acceptance(
+    desk: &Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &Turn,
+    submission: &Submission,
+    moment: Moment,
+) -> Result<Judged, StoreError> {
+    let origin = &submission.zone;
+    let refused = |reason: String, accepted: &str| {
+        Judged::plain(Decision::Refused {
+            rule: "accept".into(),
+            reason,
+            accepted: accepted.to_owned(),
+            why: RefusedWhy::Guard,
+        })
+    };
+    if !tx.zones()?.iter().any(|row| row.origin == *origin) {
+        return Ok(refused(
+            format!("the store does not know {origin}"),
+            "`lastgood snapshot restore`, or a zone that the store has",
+        ));
+    }
+    let loaded = tx.load(origin)?;
+    let (image, flaw) = build(origin, &loaded);
+    if let Some(flaw) = flaw {
+        return Ok(refused(
+            flaw,
+            "rows that can be read; `lastgood status` says which cannot",
+        ));
+    }
+    Ok(judge::judge_replacement(
+        &desk.bench(turn, moment),
+        submission,
+        image,
+    ))
 }

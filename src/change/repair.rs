@@ -51,6 +51,19 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
     )
 }
 
+/// For a zone whose rows are lost, or not worth mending by hand.
+pub(super) fn restore_hint(zone: &Name) -> String {
+    format!("# or, to write the rows anew from what is served: lastgood snapshot restore {zone}")
+}
+
+/// For a zone whose rows are fit and were refused.
+pub(super) fn accept_hint(zone: &Name, rule: &str) -> String {
+    format!(
+        "# or, to take the rows as they are: \
+         lastgood zone accept {zone} --override {rule} --reason TEXT"
+    )
+}
+
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,19 +1,28 @@
 //! What a group would make true, and what is told once it is.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::account::{self, Moment};
 use super::board::{Board, LastRefusal, LastUpdate};
 use super::judge::Decision;
 use super::{Committed, Refused};
 use crate::guard::{Actor, Freeze};
 use crate::publish;
-use crate::rr::Name;
-use crate::zone::{Published, Served};
+use crate::rr::{Name, Serial};
+use crate::store::Extent;
+use crate::zone::{Diff, Published, Served, ZoneImage};
+
+/// Serials reserved at once.
+const SERIAL_BLOCK: u32 = 1_000;
 
 /// What a transaction would make true; it becomes so when the transaction is on disk.
 pub(super) struct Turn {
     pub view: Published,
     pub freezes: Vec<Freeze>,
     pub notes: Vec<Note>,
+    /// What the snapshot is to take over.
+    pub promotions: BTreeMap<Name, Extent>,
+    pub removed: Vec<Name>,
 }
 
 /// Something to tell once it is true.
@@ -57,6 +66,11 @@ pub(super) enum Note {
     Released {
         zone: Name,
     },
+    Removed {
+        zone: Name,
+        actor: Actor,
+        reference: String,
+    },
 }
 
 impl Note {
@@ -96,6 +110,73 @@ pub(super) fn refused(decision: &Decision, reference: String) -> Refused {
 }
 
 impl Turn {
+    pub(super) fn new(view: Published, freezes: Vec<Freeze>) -> Turn {
+        Turn {
+            view,
+            freezes,
+            notes: Vec::new(),
+            promotions: BTreeMap::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// A fit image that the snapshot has, or will be compared with.
+    pub(super) fn serve(&mut self, image: ZoneImage, revision: u64) {
+        self.view = publish::live(&self.view, image, revision);
+    }
+
+    /// A new revision.
+    pub(super) fn change(&mut self, image: ZoneImage, revision: u64, diff: &Diff) {
+        let owners = diff
+            .changes
+            .iter()
+            .map(|change| change.owner.clone())
+            .collect();
+        match self
+            .promotions
+            .entry(image.origin().clone())
+            .or_insert(Extent::Owners(owners))
+        {
+            Extent::Whole => {}
+            Extent::Owners(known) => {
+                known.extend(diff.changes.iter().map(|change| change.owner.clone()));
+            }
+        }
+        self.removed.retain(|zone| zone != image.origin());
+        self.view = publish::live(&self.view, image, revision);
+    }
+
+    /// A zone put in the place of another, or of none.
+    pub(super) fn change_whole(&mut self, image: ZoneImage, revision: u64) {
+        self.promotions
+            .insert(image.origin().clone(), Extent::Whole);
+        self.removed.retain(|zone| zone != image.origin());
+        self.view = publish::live(&self.view, image, revision);
+    }
+
+    pub(super) fn remove(&mut self, zone: &Name) {
+        self.promotions.remove(zone);
+        self.removed.push(zone.clone());
+        self.view = self.view.without(zone);
+    }
+
+    /// The serials that must be reserved before this may be served: in blocks, written ahead.
+    pub(super) fn to_reserve(&self, ceilings: &HashMap<Name, u32>) -> Vec<(Name, u32)> {
+        let zones = self
+            .promotions
+            .keys()
+            .filter_map(|zone| self.view.zone(zone)?.zone());
+        zones
+            .filter_map(|zone| {
+                let (origin, serial) = (zone.image.origin(), zone.image.soa()?.serial);
+                let covers = |ceiling: &u32| !serial.is_after(Serial(*ceiling));
+                let is_covered = ceilings.get(origin).is_some_and(covers);
+                let ceiling = serial.0.wrapping_add(SERIAL_BLOCK);
+                (!is_covered).then(|| (origin.clone(), ceiling))
+            })
+            .collect()
+    }
+
     pub(super) fn hold(&mut self, zone: &Name, reason: &str, mend: String) {
         let known = self.view.zone(zone).is_some_and(|served| match &**served {
             Served::Zone(zone) => zone.hold.as_ref().is_some_and(|hold| hold.reason == reason),
@@ -201,6 +282,14 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
             }
             board.note_zone(published, &zone);
             board.note_mend(&zone, mend);
+        }
+        Note::Removed {
+            zone,
+            actor,
+            reference,
+        } => {
+            tracing::warn!(zone = %zone, actor = %actor.name, %reference, "removed the zone");
+            board.note_zone(published, &zone);
         }
         Note::Released { zone } => {
             tracing::info!(zone = %zone, "the live data are fit again: the hold ends");

@@ -4,30 +4,34 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
-use super::account::{self, Course, Moment};
+use super::account;
 use super::board::Board;
 use super::custody::{Custody, Loss, Watched};
-use super::judge::{self, Decision, Judged};
+use super::decide::decide;
+use super::policy::{self, Policy};
 use super::reconcile::{self, Desk};
+use super::reload::{self, Reload, Reloaded};
 use super::standing::Standing;
-use super::turn::{Note, Turn, refused, tell};
-use super::{Body, Committed, Job, Order, Outcome, Policy, Settings, Submission};
-use crate::guard::{Freeze, FreezeScope};
-use crate::publish::{self, Publisher};
-use crate::rr::{Name, Rtype};
-use crate::store::{NewRevision, Store, StoreError, Transaction};
-use crate::zone::{Digest, Published, Served, Writer};
+use super::startup::{self, Keepsake, Opened};
+use super::turn::{Note, Turn, tell};
+use super::{Body, Job, Order, Outcome, Settings};
+use crate::guard::Freeze;
+use crate::publish::{Keeper, KeeperStatus, Publisher};
+use crate::rr::Name;
+use crate::store::{FreezeRow, StoreError, Transaction};
+use crate::zone::{Digest, Published, Reader, Served, Writer};
 
 /// Submissions that share one commit.
 const GROUP_MAX: usize = 256;
-/// A message known by its MAC is not applied again: twice the fudge of TSIG (RFC 8945 §5.2.3).
-const RETRANSMIT_SECS: u64 = 600;
 
 pub(super) struct WriterThread {
     policy: Policy,
     settings: Settings,
     custody: Custody,
     publisher: Publisher,
+    keeper: Keeper,
+    /// Serials that may be served, by zone, as the snapshot has them.
+    ceilings: HashMap<Name, u32>,
     freezes: Vec<Freeze>,
     judged: HashMap<Name, Digest>,
     standing: Standing,
@@ -39,97 +43,174 @@ enum TurnError {
     Reading(StoreError),
     /// A statement or the commit failed.
     Writing(StoreError),
+    /// The serials to be served could not be reserved.
+    Snapshot(String),
 }
 
 impl WriterThread {
+    /// Serves what store or snapshot hold, as far as it is fit. Also the zones of the configuration
+    /// that neither has ever known.
     pub(super) fn new(
         settings: Settings,
         publish: Writer,
-        store: Store,
+        reader: Reader,
         board: Arc<Board>,
-    ) -> Result<WriterThread, StoreError> {
+    ) -> (WriterThread, Vec<Name>) {
+        let Opened {
+            store,
+            snapshot,
+            mut snapshot_unfit,
+        } = startup::open(&settings.store);
+        let keepsake = Keepsake::read(snapshot).unwrap_or_else(|error| {
+            tracing::error!(snapshot = %settings.store.snapshot.display(), "snapshot: {error}");
+            snapshot_unfit = true;
+            Keepsake::default()
+        });
         let mut thread = WriterThread {
-            policy: Policy::new(&settings),
+            policy: Policy::new(&settings, []),
             custody: Custody::new(settings.store.clone(), store),
-            settings,
             publisher: Publisher::new(publish),
+            keeper: Keeper::start(
+                settings.store.snapshot.clone(),
+                keepsake.ceilings.clone(),
+                reader,
+            ),
+            ceilings: keepsake.ceilings.clone(),
+            settings,
             freezes: Vec::new(),
             judged: HashMap::new(),
             standing: Standing::default(),
             board,
         };
-        thread.begin()?;
-        Ok(thread)
+        let unknown = thread.begin(&keepsake, snapshot_unfit);
+        thread.keeper.catch_up();
+        thread.keep_values();
+        (thread, unknown)
     }
 
-    /// Serves what the store holds, as far as it is fit.
-    fn begin(&mut self) -> Result<(), StoreError> {
-        let store = self.custody.store().expect("the store was just opened");
-        self.freezes = store
-            .freezes()?
-            .into_iter()
-            .map(|(scope, since_unix, reason, actor)| {
-                let scope = scope.parse().map_err(|error: crate::guard::GuardError| {
-                    StoreError::Damaged(error.to_string())
-                })?;
-                Ok(Freeze {
-                    scope,
-                    since_unix,
-                    reason,
-                    actor,
-                })
-            })
-            .collect::<Result<_, StoreError>>()?;
-        let tx = store.begin()?;
-        let mut turn = Turn {
-            view: Published::default(),
-            freezes: self.freezes.clone(),
-            notes: Vec::new(),
+    pub(super) fn keeper_status(&self) -> KeeperStatus {
+        self.keeper.status()
+    }
+
+    fn begin(&mut self, keepsake: &Keepsake, snapshot_unfit: bool) -> Vec<Name> {
+        let mut turn = match self.begin_with_store(keepsake) {
+            Some(Ok(turn)) => turn,
+            Some(Err(error)) => {
+                tracing::error!(store = %self.custody.path().display(), "store: {error}");
+                self.custody.distrust();
+                self.begin_without_store(keepsake, Loss::at_start(&self.settings.store, &error))
+            }
+            None => {
+                let loss = self.custody.loss_at_start();
+                self.begin_without_store(keepsake, loss)
+            }
         };
-        let rows = tx.zones()?;
-        let path = self.settings.store.path.clone();
-        let mut desk = Desk {
-            policy: &self.policy,
-            path: &path,
-            judged: &mut self.judged,
-        };
-        for row in &rows {
-            reconcile::admit(&mut desk, &tx, &mut turn, row)?;
-        }
-        for origin in self.policy.zones.keys() {
-            if turn.view.zone(origin).is_none() {
-                turn.view = publish::held(&turn.view, origin, "it has no data yet");
+        let is_lost = self.custody.store().is_none();
+        let (view, mut unknown) = reload::unknown(&self.policy, &turn.view);
+        turn.view = view;
+        if is_lost || snapshot_unfit {
+            // Whether these were ever served nobody can tell: importing their file might put an
+            // old zone in the place of what was lost.
+            let reason = match is_lost {
+                true => "the store is lost, and the snapshot has no version fit to be served",
+                false => "the snapshot is damaged, and the store does not know the zone",
+            };
+            for zone in unknown.drain(..) {
+                let mend = format!("lastgood zone import {zone} FILE");
+                turn.hold(&zone, reason, mend);
             }
         }
-        let version = tx.data_version()?;
-        tx.commit()?;
-        self.custody.committed(version);
         self.finish(turn);
-        self.board.set_freezes(&self.freezes);
+        self.board.set_orphaned(&self.policy.orphaned);
         let published = self.publisher.current();
-        for origin in self.policy.zones.keys() {
-            self.board.note_zone(&published, origin);
+        for served in published.zones() {
+            self.board.note_zone(&published, served.origin());
         }
-        Ok(())
+        unknown
+    }
+
+    /// `None` when there is no store.
+    fn begin_with_store(&mut self, keepsake: &Keepsake) -> Option<Result<Turn, StoreError>> {
+        let path = self.settings.store.path.clone();
+        let store = self.custody.store()?;
+        let mut begin = || {
+            let tx = store.begin()?;
+            let kept = tx.value("policies")?.or_else(|| keepsake.policies.clone());
+            self.policy = Policy::new(&self.settings, read_policies(kept.as_deref()));
+            tx.set_value("policies", &self.policy.to_json())?;
+            let freezes = read_freezes(tx.freezes()?)?;
+            let mut turn = Turn::new(Published::default(), freezes);
+            let mut desk = Desk {
+                policy: &self.policy,
+                path: &path,
+                ceilings: &self.ceilings,
+                keepsake,
+                judged: &mut self.judged,
+            };
+            reconcile::at_start(&mut desk, &tx, &mut turn)?;
+            let version = tx.data_version()?;
+            let reserve = turn.to_reserve(&self.ceilings);
+            if !reserve.is_empty()
+                && let Err(error) = self.keeper.reserve(reserve.clone())
+            {
+                // Its serials are above those served before all the same: the store knows them.
+                tracing::error!("no serials can be reserved: {error}");
+            }
+            tx.commit()?;
+            self.ceilings.extend(reserve);
+            Ok((turn, version))
+        };
+        let begun = begin();
+        Some(begun.map(|(turn, version)| {
+            self.custody.committed(version);
+            turn
+        }))
+    }
+
+    fn begin_without_store(&mut self, keepsake: &Keepsake, loss: Loss) -> Turn {
+        self.policy = Policy::new(&self.settings, read_policies(keepsake.policies.as_deref()));
+        let freezes = keepsake.freezes.as_deref().map_or_else(Vec::new, |text| {
+            serde_json::from_str(text).unwrap_or_else(|error| {
+                tracing::error!("the freezes kept in the snapshot cannot be read: {error}");
+                Vec::new()
+            })
+        });
+        let mut turn = Turn::new(Published::default(), freezes);
+        let desk = Desk {
+            policy: &self.policy,
+            path: &self.settings.store.path,
+            ceilings: &self.ceilings,
+            keepsake,
+            judged: &mut self.judged,
+        };
+        let zones: Vec<Name> = keepsake.zones().cloned().collect();
+        for zone in &zones {
+            startup::without_rows(&desk, &mut turn, zone, &loss.reason, &loss.mend);
+        }
+        turn
     }
 
     pub(super) fn run(mut self, incoming: &Receiver<Order>) {
         let mut stop = false;
         while !stop {
-            let mut jobs = Vec::new();
+            let (mut jobs, mut reloads) = (Vec::new(), Vec::new());
+            let mut take = |order| match order {
+                Order::Job(job) => jobs.push(*job),
+                Order::Reload(reload) => reloads.push(*reload),
+                Order::Stop => stop = true,
+            };
             match incoming.recv_timeout(self.settings.poll) {
-                Ok(Order::Job(job)) => jobs.push(*job),
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => stop = true,
+                Ok(order) => take(order),
+                Err(RecvTimeoutError::Disconnected) => take(Order::Stop),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            while jobs.len() < GROUP_MAX {
-                match incoming.try_recv() {
-                    Ok(Order::Job(job)) => jobs.push(*job),
-                    Ok(Order::Stop) => stop = true,
-                    Err(_) => break,
-                }
+            for order in incoming.try_iter().take(GROUP_MAX - 1) {
+                take(order);
             }
             self.turn(jobs);
+            for reload in reloads {
+                self.reload(reload);
+            }
         }
         self.custody.close();
     }
@@ -140,7 +221,10 @@ impl WriterThread {
         match self.custody.watch(&published) {
             Err(loss) => {
                 self.hold_all(&loss);
-                return answer_all(jobs, &account::refused_without_store(&loss.reason));
+                let restores = |job: &Job| matches!(job.submission.body, Body::Restore);
+                if !jobs.iter().any(restores) || !self.make_store() {
+                    return answer_all(jobs, &account::refused_without_store(&loss.reason));
+                }
             }
             Ok(Watched::Same) if jobs.is_empty() => {
                 self.custody.checkpoint_when_due();
@@ -161,10 +245,35 @@ impl WriterThread {
         }
     }
 
+    /// A new store in the place of the one that is lost, for zones to be restored into.
+    fn make_store(&mut self) -> bool {
+        let freezes = self.freezes.clone();
+        let policies = self.policy.to_json();
+        let made = self.custody.create_anew().and_then(|store| {
+            let tx = store.begin()?;
+            for freeze in &freezes {
+                let scope = freeze.scope.to_string();
+                tx.set_freeze(&scope, &freeze.reason, &freeze.actor, freeze.since_unix)?;
+            }
+            tx.set_value("policies", &policies)?;
+            tx.commit()
+        });
+        if let Err(error) = &made {
+            tracing::error!(store = %self.custody.path().display(), "store: {error}");
+            self.custody.distrust();
+        }
+        made.is_ok()
+    }
+
     fn failed(&mut self, jobs: Vec<Job>, error: TurnError) {
         let (is_reading, error) = match error {
             TurnError::Reading(error) => (true, error),
             TurnError::Writing(error) => (false, error),
+            TurnError::Snapshot(error) => {
+                tracing::error!("no serials can be reserved: {error}");
+                let reason = format!("the snapshot failed: {error}");
+                return answer_all(jobs, &Outcome::Unavailable { reason });
+            }
         };
         tracing::error!(store = %self.custody.path().display(), "store: {error}");
         let unavailable = Outcome::Unavailable {
@@ -178,26 +287,19 @@ impl WriterThread {
         if is_reading {
             self.hold_all(&Loss {
                 reason: format!("the store cannot be read: {error}"),
-                mend: format!(
-                    "put a whole copy of the database back at {}; `lastgood zone export NAME` \
-                     prints what is served",
-                    self.custody.path().display()
-                ),
+                mend: self.custody.mend(),
             });
         }
     }
 
     fn hold_all(&mut self, loss: &Loss) {
         let published = self.publisher.current();
-        let mut turn = Turn {
-            view: (*published).clone(),
-            freezes: self.freezes.clone(),
-            notes: Vec::new(),
-        };
+        let mut turn = Turn::new((*published).clone(), self.freezes.clone());
         for served in published.zones() {
             let reason = match &**served {
                 Served::Zone(zone) => zone.hold.as_ref().map(|hold| &hold.reason),
-                Served::Unavailable { reason, .. } => Some(reason),
+                // It has been without data for a reason of its own.
+                Served::Unavailable { .. } => continue,
             };
             if reason != Some(&loss.reason) {
                 turn.hold(served.origin(), &loss.reason, loss.mend.clone());
@@ -209,49 +311,79 @@ impl WriterThread {
     }
 
     fn group(&mut self, jobs: &[Job]) -> Result<(Turn, Vec<Outcome>), TurnError> {
-        let mut turn = Turn {
-            view: (*self.publisher.current()).clone(),
-            freezes: self.freezes.clone(),
-            notes: Vec::new(),
-        };
+        let mut turn = Turn::new((*self.publisher.current()).clone(), self.freezes.clone());
         let path = self.settings.store.path.clone();
         let agreed = self.custody.agreed();
         let store = self.custody.store().expect("watched just now");
         let tx = store.begin().map_err(TurnError::Writing)?;
         let version = tx.data_version().map_err(TurnError::Reading)?;
+        let keepsake = Keepsake::default();
+        let mut desk = Desk {
+            policy: &self.policy,
+            path: &path,
+            ceilings: &self.ceilings,
+            keepsake: &keepsake,
+            judged: &mut self.judged,
+        };
         if agreed != Some(version) {
-            let mut desk = Desk {
-                policy: &self.policy,
-                path: &path,
-                judged: &mut self.judged,
-            };
             reconcile::all(&mut desk, &tx, &mut turn).map_err(TurnError::Reading)?;
         }
         let outcomes = jobs
             .iter()
-            .map(|job| decide(&self.policy, &tx, &mut turn, &job.submission))
+            .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission))
             .collect::<Result<Vec<Outcome>, StoreError>>()
             .map_err(TurnError::Writing)?;
+        let reserve = turn.to_reserve(&self.ceilings);
+        if !reserve.is_empty() {
+            self.keeper
+                .reserve(reserve.clone())
+                .map_err(TurnError::Snapshot)?;
+        }
+        let head = tx.audit_head().map_err(TurnError::Writing)?;
         tx.commit().map_err(TurnError::Writing)?;
+        self.ceilings.extend(reserve);
         self.custody.committed(version);
+        if !turn.notes.is_empty() {
+            self.keeper.keep("audit_head", head);
+        }
         Ok((turn, outcomes))
     }
 
     /// What was decided is on disk: serve it, then tell of it.
     fn finish(&mut self, turn: Turn) {
         self.publisher.publish(turn.view);
-        self.freezes = turn.freezes;
-        self.board.set_freezes(&self.freezes);
         let published = self.publisher.current();
+        for zone in &turn.removed {
+            self.keeper.remove(zone);
+        }
+        for (zone, extent) in turn.promotions {
+            if let Some(zone) = published.zone(&zone).and_then(|served| served.zone()) {
+                self.keeper
+                    .promote(zone.image.clone(), zone.revision, extent);
+            }
+        }
+        if self.freezes != turn.freezes {
+            self.freezes = turn.freezes;
+            self.keep_values();
+        }
+        self.board.set_freezes(&self.freezes);
         let mut changed = BTreeSet::new();
         for note in turn.notes {
             changed.extend(self.reconsider(&note));
             tell(&self.board, &published, note);
         }
         if !changed.is_empty() {
+            let zones = changed.iter();
             self.standing
-                .changed(&self.policy, &published, &self.board, changed.iter());
+                .changed(&self.policy, &published, &self.board, zones);
         }
+    }
+
+    /// What the snapshot carries besides the zones.
+    fn keep_values(&self) {
+        let freezes = serde_json::to_string(&self.freezes).expect("texts and numbers are JSON");
+        self.keeper.keep("freezes", freezes);
+        self.keeper.keep("policies", self.policy.to_json());
     }
 
     /// The zone that has another image now, if the note is of one.
@@ -271,188 +403,86 @@ impl WriterThread {
                 }
                 Some(zone.clone())
             }
+            Note::Held { zone, .. } | Note::Traced { zone, .. } => Some(zone.clone()),
             _ => None,
         }
     }
+
+    fn reload(&mut self, reload: Reload) {
+        let published = self.publisher.current();
+        let considered =
+            reload::consider(&self.policy, &published, &reload.settings, reload.weaker);
+        let outcome = match considered {
+            Err(refused) => refused,
+            Ok((policy, weaker)) => {
+                for less in &weaker {
+                    tracing::warn!("less protection by reload: {less}");
+                }
+                self.take_policy(policy);
+                self.settings.zones = reload.settings.zones;
+                self.settings.keys = reload.settings.keys;
+                let (view, unknown) = reload::unknown(&self.policy, &published);
+                let mut turn = Turn::new(view, self.freezes.clone());
+                turn.notes.extend(unknown.iter().map(|zone| Note::Held {
+                    zone: zone.clone(),
+                    reason: None,
+                    mend: format!("lastgood zone import {zone} FILE"),
+                }));
+                self.finish(turn);
+                let orphaned = self.policy.orphaned.iter().cloned().collect();
+                Reloaded::Done {
+                    orphaned,
+                    unknown,
+                    weaker,
+                }
+            }
+        };
+        let _ = reload.reply.send(outcome);
+    }
+
+    fn take_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.board.set_orphaned(&self.policy.orphaned);
+        let policies = self.policy.to_json();
+        let written = self.custody.store().map(|store| {
+            let tx: Transaction<'_> = store.begin()?;
+            tx.set_value("policies", &policies)?;
+            tx.commit()
+        });
+        if let Some(Err(error)) = written {
+            // The snapshot has it too, and the next reload or start writes it again.
+            tracing::error!("the policies could not be written to the store: {error}");
+        }
+        self.keep_values();
+        let published = self.publisher.current();
+        let zones: Vec<Name> = self.policy.zones.keys().cloned().collect();
+        self.standing
+            .changed(&self.policy, &published, &self.board, zones.iter());
+    }
+}
+
+fn read_policies(text: Option<&str>) -> Vec<policy::ZonePolicy> {
+    text.map_or_else(Vec::new, policy::from_json)
+}
+
+fn read_freezes(rows: Vec<FreezeRow>) -> Result<Vec<Freeze>, StoreError> {
+    rows.into_iter()
+        .map(|(scope, since_unix, reason, actor)| {
+            let scope = scope.parse().map_err(|error: crate::guard::GuardError| {
+                StoreError::Damaged(error.to_string())
+            })?;
+            Ok(Freeze {
+                scope,
+                since_unix,
+                reason,
+                actor,
+            })
+        })
+        .collect()
 }
 
 fn answer_all(jobs: Vec<Job>, outcome: &Outcome) {
     for job in jobs {
         let _ = job.reply.send(outcome.clone());
     }
-}
-
-/// Judges one submission and writes what comes of it.
-fn decide(
-    policy: &Policy,
-    tx: &Transaction<'_>,
-    turn: &mut Turn,
-    submission: &Submission,
-) -> Result<Outcome, StoreError> {
-    let moment = Moment::now();
-    let mac = match &submission.body {
-        Body::Update { mac, .. } => Some(mac.as_slice()),
-        Body::Freeze { scope, reason } => {
-            return freeze(tx, turn, submission, scope, Some(reason), moment);
-        }
-        Body::Thaw { scope } => return freeze(tx, turn, submission, scope, None, moment),
-        Body::Import { .. } => None,
-    };
-    if let Some(mac) = mac
-        && let Some((_, reference, _)) =
-            tx.find_mac(mac, moment.unix_secs().saturating_sub(RETRANSMIT_SECS))?
-    {
-        // The same message once more: it has been applied, and gets its first result.
-        return Ok(Outcome::Unchanged {
-            reference,
-            ignored: Vec::new(),
-        });
-    }
-    let judged = judge::judge(
-        policy,
-        &turn.view,
-        &turn.freezes,
-        submission,
-        moment.unix_secs(),
-    );
-    let mut course = Course::default();
-    if let Some(zone) = turn
-        .view
-        .zone(&submission.zone)
-        .and_then(|served| served.zone())
-    {
-        course.base_revision = Some(zone.revision);
-        course.old_serial = zone.image.soa().map(|soa| soa.serial);
-    }
-    if let Decision::Commit(commit) = &judged.decision {
-        let revision = write(tx, submission, commit, moment)?;
-        course.revision = Some(revision);
-        course.new_serial = Some(commit.new_serial);
-        turn.view = publish::live(&turn.view, commit.after.clone(), revision);
-    }
-    let reference = tx.add_audit(account::row(submission, &judged, course, moment, mac))?;
-    Ok(conclude(
-        turn, submission, judged, course, reference, moment,
-    ))
-}
-
-fn write(
-    tx: &Transaction<'_>,
-    submission: &Submission,
-    commit: &judge::Commit,
-    moment: Moment,
-) -> Result<u64, StoreError> {
-    let origin = &submission.zone;
-    if commit.whole {
-        if !tx.zones()?.iter().any(|row| row.origin == *origin) {
-            tx.create_zone(origin)?;
-        }
-        tx.rewrite_zone(origin, &commit.after)?;
-        tx.clear_touched(origin)?;
-    } else {
-        tx.write_diff(origin, &commit.diff)?;
-    }
-    tx.add_revision(NewRevision {
-        zone: origin,
-        path: submission.path.as_str(),
-        actor: &submission.actor.name,
-        old_serial: commit.old_serial.map(|serial| serial.0),
-        new_serial: commit.new_serial.0,
-        digest: commit.after.digest(),
-        at_unix_us: moment.unix_us,
-        diff: &commit.diff,
-    })
-}
-
-/// The outcome of what was decided, and the note of it.
-fn conclude(
-    turn: &mut Turn,
-    submission: &Submission,
-    judged: Judged,
-    course: Course,
-    reference: String,
-    moment: Moment,
-) -> Outcome {
-    let (zone, actor) = (submission.zone.clone(), submission.actor.clone());
-    match judged.decision {
-        Decision::Commit(commit) => {
-            let not_soa = |record: &crate::rr::Record| record.rtype != Rtype::SOA;
-            let outcome = Committed {
-                reference: reference.clone(),
-                revision: course.revision.unwrap_or_default(),
-                old_serial: commit.old_serial.map(|serial| serial.0),
-                new_serial: commit.new_serial.0,
-                removed: commit.diff.removed().filter(not_soa).count(),
-                added: commit.diff.added().filter(not_soa).count(),
-                ignored: judged.ignored,
-                warnings: judged.warnings,
-            };
-            turn.notes.push(Note::Committed {
-                zone,
-                reference,
-                actor,
-                moment,
-                outcome: outcome.clone(),
-            });
-            Outcome::Committed(outcome)
-        }
-        Decision::Unchanged => Outcome::Unchanged {
-            reference,
-            ignored: judged.ignored,
-        },
-        Decision::Failed { rcode, reason } => Outcome::Failed { rcode, reason },
-        decision @ Decision::Refused { .. } => {
-            let refused = refused(&decision, reference);
-            turn.notes.push(Note::Refused {
-                zone,
-                actor,
-                refused: refused.clone(),
-                moment,
-            });
-            Outcome::Refused(refused)
-        }
-    }
-}
-
-/// Freezes with a reason, thaws without one.
-fn freeze(
-    tx: &Transaction<'_>,
-    turn: &mut Turn,
-    submission: &Submission,
-    scope: &FreezeScope,
-    reason: Option<&str>,
-    moment: Moment,
-) -> Result<Outcome, StoreError> {
-    let had = turn.freezes.iter().any(|freeze| freeze.scope == *scope);
-    turn.freezes.retain(|freeze| freeze.scope != *scope);
-    if let Some(reason) = reason {
-        let freeze = Freeze {
-            scope: scope.clone(),
-            since_unix: moment.unix_secs(),
-            reason: reason.to_owned(),
-            actor: submission.actor.name.clone(),
-        };
-        tx.set_freeze(&scope.to_string(), reason, &freeze.actor, freeze.since_unix)?;
-        turn.freezes.push(freeze);
-    } else if had {
-        tx.clear_freeze(&scope.to_string())?;
-    }
-    let mut judged = Judged::plain(Decision::Unchanged);
-    judged.warnings.push(match reason {
-        Some(reason) => format!("froze {scope}: {reason}"),
-        None if had => format!("thawed {scope}"),
-        None => format!("{scope} was not frozen"),
-    });
-    tracing::warn!(actor = %submission.actor.name, "{}", judged.warnings[0]);
-    let reference = tx.add_audit(account::row(
-        submission,
-        &judged,
-        Course::default(),
-        moment,
-        None,
-    ))?;
-    Ok(Outcome::Unchanged {
-        reference,
-        ignored: judged.warnings,
-    })
 }

@@ -20,7 +20,7 @@ use crate::{admin, answer, change, store, wire};
 
 const TOP: &[&str] = &["server", "store", "control", "key", "zone"];
 const SERVER: &[&str] = &["listen", "udp_threads", "log", "version"];
-const STORE: &[&str] = &["path"];
+const STORE: &[&str] = &["path", "snapshot"];
 const CONTROL: &[&str] = &["socket"];
 const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
 const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "sensitive"];
@@ -188,8 +188,11 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 fn store_settings(top: &Section<'_>, dir: &Path) -> Result<store::Settings, ConfigError> {
     let section = top.section("store", "[store]", STORE)?;
     let path = path_of(section.as_ref(), "path", dir)?;
+    let path = path.unwrap_or_else(|| dir.join("data/lastgood.db"));
+    let snapshot = path_of(section.as_ref(), "snapshot", dir)?;
     Ok(store::Settings {
-        path: path.unwrap_or_else(|| dir.join("data/lastgood.db")),
+        snapshot: snapshot.unwrap_or_else(|| path.with_extension("snapshot.db")),
+        path,
         busy_timeout_ms: BUSY_TIMEOUT_MS,
     })
 }

@@ -124,7 +124,7 @@ pub struct Freeze {
 }
 
 /// A name that must keep members of some types.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {
     pub zone: Name,
     /// Absolute.

@@ -51,6 +51,8 @@ enum Order {
     },
     Remove(Name),
     Value(&'static str, String),
+    /// Compare with what is served, and write where it differs.
+    CatchUp,
     Reserve(Vec<(Name, u32)>, SyncSender<Result<(), String>>),
     Stop,
 }
@@ -112,14 +114,8 @@ impl KeeperStatus {
 }
 
 impl Keeper {
-    /// Starts the thread. `snapshot` is the file as it was found at start, if it could be read;
-    /// what is served by the time it gets to it is compared with that and written where it differs.
-    pub fn start(
-        path: PathBuf,
-        snapshot: Option<Snapshot>,
-        ceilings: HashMap<Name, u32>,
-        reader: Reader,
-    ) -> Keeper {
+    /// Starts the thread.
+    pub fn start(path: PathBuf, ceilings: HashMap<Name, u32>, reader: Reader) -> Keeper {
         let report = Report {
             path: path.clone(),
             ceilings: ceilings.clone(),
@@ -128,10 +124,8 @@ impl Keeper {
         let report = Arc::new(Mutex::new(report));
         let (orders, incoming) = mpsc::channel();
         let mut worker = Worker {
-            file: snapshot
-                .as_ref()
-                .and_then(|snapshot| file_id(snapshot.path())),
-            snapshot,
+            file: None,
+            snapshot: None,
             path,
             reader,
             pending: BTreeMap::new(),
@@ -145,7 +139,8 @@ impl Keeper {
         let thread = std::thread::Builder::new()
             .name("snapshot".into())
             .spawn(move || {
-                worker.catch_up();
+                worker.snapshot = Snapshot::open_existing(&worker.path).ok();
+                worker.file = worker.snapshot.as_ref().and_then(|_| file_id(&worker.path));
                 worker.run(&incoming);
             })
             .expect("a thread can be started");
@@ -158,6 +153,11 @@ impl Keeper {
 
     pub fn status(&self) -> KeeperStatus {
         KeeperStatus(self.report.clone())
+    }
+
+    /// To be called once, when what is to be served after the start is published.
+    pub fn catch_up(&self) {
+        self.send(Order::CatchUp);
     }
 
     pub fn promote(&self, image: Arc<ZoneImage>, revision: u64, extent: Extent) {
@@ -242,7 +242,7 @@ impl Worker {
                 Ok(order) => self.take(order),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if !self.is_ours() {
+            if self.file.is_some() && !self.is_ours() {
                 self.begin_anew("it is no longer on its path");
             }
             if self.since.is_some_and(|since| since.elapsed() >= BATCH) {
@@ -271,6 +271,7 @@ impl Worker {
                 let _ = reply.send(self.reserve(ceilings));
                 return;
             }
+            Order::CatchUp => return self.catch_up(),
             Order::Stop => return,
         }
         self.since.get_or_insert_with(Instant::now);
@@ -515,7 +516,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.db");
         let (mut writer, reader) = serving(1, 1);
-        let keeper = Keeper::start(path.clone(), None, HashMap::new(), reader);
+        let keeper = Keeper::start(path.clone(), HashMap::new(), reader);
+        keeper.catch_up();
         writer.replace(live(&Published::default(), image(2), 2));
         let owners = Extent::Owners(["www.example.".parse().unwrap()].into());
         keeper.promote(Arc::new(image(2)), 2, owners);
@@ -533,7 +535,9 @@ mod tests {
         let path = dir.path().join("s.db");
         std::fs::write(&path, [7u8; 5000]).unwrap();
         let (_writer, reader) = serving(3, 9);
-        drop(Keeper::start(path.clone(), None, HashMap::new(), reader));
+        let keeper = Keeper::start(path.clone(), HashMap::new(), reader);
+        keeper.catch_up();
+        drop(keeper);
         assert_eq!(kept(&path).unwrap().0, 9);
         let aside = std::fs::read_dir(dir.path()).unwrap().filter(|entry| {
             entry

@@ -36,16 +36,17 @@ fn read_below(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-/// Imports the `file` of each stanza whose zone the store does not know.
+/// Imports the `file` of each stanza whose zone nobody has ever known.
 pub(super) fn missing(
     config: &Config,
-    known: &[Name],
+    unknown: &[Name],
     change: &change::Handle,
 ) -> Result<(), StartError> {
+    let unknown: std::collections::HashSet<&Name> = unknown.iter().collect();
     for stanza in config
         .zones
         .iter()
-        .filter(|stanza| !known.contains(&stanza.origin))
+        .filter(|stanza| unknown.contains(&stanza.origin))
     {
         match &stanza.file {
             Some(file) => import(file, &stanza.origin, change)?,

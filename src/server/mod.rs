@@ -22,7 +22,6 @@ pub use screen::{Screen, ServedLine};
 
 use crate::config::{Config, ConfigError};
 use crate::rr::Name;
-use crate::store::{Store, StoreError};
 use crate::zone::Reader;
 use crate::{admin, change, wire, zone};
 
@@ -32,8 +31,6 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("the store {}: {reason}", path.display())]
-    Store { path: PathBuf, reason: StoreError },
     #[error(transparent)]
     Doors(std::io::Error),
     #[error(transparent)]
@@ -125,26 +122,15 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     })
 }
 
-/// Opens the store, serves what it holds, and imports what it does not know yet.
+/// Serves what store or snapshot hold, and imports what neither has ever known.
 fn open_zones(config: &Config) -> Result<(change::Handle, Reader), StartError> {
-    let store_error = |reason| StartError::Store {
-        path: config.store.path.clone(),
-        reason,
-    };
-    let store = Store::open(&config.store).map_err(store_error)?;
-    let known: Vec<Name> = store
-        .zones()
-        .map_err(store_error)?
-        .into_iter()
-        .map(|row| row.origin)
-        .collect();
     let (writer, reader) = zone::pointer();
-    let change = change::start(config.change.clone(), writer, store).map_err(store_error)?;
-    if let Err(error) = import::missing(config, &known, &change) {
-        change.stop();
+    let started = change::start(config.change.clone(), writer, reader.clone());
+    if let Err(error) = import::missing(config, &started.unknown, &started.handle) {
+        started.handle.stop();
         return Err(error);
     }
-    Ok((change, reader))
+    Ok((started.handle, reader))
 }
 
 /// A permit for a zone that is not here lets nobody do anything; most likely its name is misspelled.

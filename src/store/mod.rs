@@ -45,6 +45,8 @@ const TTL_MAX: u32 = i32::MAX as u32;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub path: PathBuf,
+    /// The last-known-good snapshot, a file of its own.
+    pub snapshot: PathBuf,
     /// How long to wait for another process that writes.
     pub busy_timeout_ms: u64,
 }

@@ -1,10 +1,10 @@
 //! Revisions: one for every committed change of a zone, with what lies between it and the one before.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::rr::{Name, RrSet, Rtype, rdata};
+use crate::rr::{Name, RdataError, RrSet, Rtype, rdata};
 use crate::zone::{Diff, Digest, RrsetChange};
 
 pub struct NewRevision<'a> {
@@ -35,7 +35,7 @@ pub struct RevisionRow {
     pub diff: serde_json::Value,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct ChangeText {
     owner: String,
     #[serde(rename = "type")]
@@ -44,7 +44,7 @@ struct ChangeText {
     after: Option<RrsetText>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct RrsetText {
     ttl: u32,
     rdata: Vec<String>,
@@ -59,6 +59,38 @@ impl RrsetText {
                 .map(|octets| rdata::to_text(rrset.rtype(), octets))
                 .collect(),
         }
+    }
+
+    fn rrset(&self, rtype: Rtype) -> Result<Option<RrSet>, RdataError> {
+        let rdatas = self.rdata.iter().map(|text| rdata::from_text(rtype, text));
+        Ok(RrSet::new(
+            rtype,
+            self.ttl,
+            rdatas.collect::<Result<Vec<_>, _>>()?,
+        ))
+    }
+}
+
+impl RevisionRow {
+    /// What each RRset that changed was afterwards.
+    pub fn changes(&self) -> Result<Vec<(Name, Rtype, Option<RrSet>)>, StoreError> {
+        let damaged = |reason: &dyn std::fmt::Display| {
+            let (zone, number) = (&self.zone, self.number);
+            StoreError::Damaged(format!("revision {number} of {zone}: {reason}"))
+        };
+        let changes: Vec<ChangeText> =
+            serde_json::from_value(self.diff.clone()).map_err(|error| damaged(&error))?;
+        changes
+            .into_iter()
+            .map(|change| {
+                let owner = change.owner.parse().map_err(|error| damaged(&error))?;
+                let after = match &change.after {
+                    None => None,
+                    Some(text) => text.rrset(change.rtype).map_err(|error| damaged(&error))?,
+                };
+                Ok((owner, change.rtype, after))
+            })
+            .collect()
     }
 }
 

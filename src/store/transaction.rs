@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use rusqlite::{CachedStatement, Connection, TransactionBehavior, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, named_params};
 
 use super::audit::{self, Head, NewAudit};
 use super::identity::Identity;
-use super::revision::{self, NewRevision};
+use super::revision::{self, NewRevision, RevisionRow};
 use super::rows::{self, FreezeRow, Loaded, Reader, ZoneRow};
 use super::{StoreError, TTL_MAX};
 use crate::rr::{Name, RrSet, Rtype, rdata};
@@ -52,14 +52,71 @@ impl<'a> Transaction<'a> {
         rows::freezes(&self.inner)
     }
 
-    /// Makes a zone without records, at revision 0. One that is there stays as it is.
+    /// Makes a zone without records. One that is there stays as it is; one that was there before
+    /// goes on counting its revisions.
     pub fn create_zone(&self, zone: &Name) -> Result<(), StoreError> {
         self.inner
             .prepare_cached(
-                "INSERT OR IGNORE INTO zone (origin, revision, serial, digest) VALUES (?, 0, NULL, ?)",
+                "INSERT OR IGNORE INTO zone (origin, revision, serial, digest)
+                 SELECT ?1, coalesce(max(number), 0), NULL, ?2 FROM revision WHERE zone = ?1",
             )?
             .execute((zone.to_string(), Digest::default().to_string()))?;
         Ok(())
+    }
+
+    /// As [`Transaction::create_zone`], for a zone that was served at a revision the store may not
+    /// know: the next one will be above it.
+    pub fn restore_zone(&self, zone: &Name, revision: u64) -> Result<(), StoreError> {
+        self.create_zone(zone)?;
+        self.inner
+            .prepare_cached("UPDATE zone SET revision = max(revision, ?) WHERE origin = ?")?
+            .execute((
+                i64::try_from(revision).unwrap_or(i64::MAX),
+                zone.to_string(),
+            ))?;
+        Ok(())
+    }
+
+    /// Takes a zone and its records away; its revisions and audit rows stay.
+    pub fn remove_zone(&self, zone: &Name) -> Result<(), StoreError> {
+        let zone = zone.to_string();
+        for statement in [
+            "DELETE FROM record WHERE zone = ?",
+            "DELETE FROM touched WHERE zone = ?",
+            "DELETE FROM zone WHERE origin = ?",
+        ] {
+            self.inner.prepare_cached(statement)?.execute([&zone])?;
+        }
+        Ok(())
+    }
+
+    pub fn revision(&self, zone: &Name, number: u64) -> Result<Option<RevisionRow>, StoreError> {
+        revision::read(&self.inner, zone, i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// A value kept beside the zones, such as the policy in force.
+    pub fn value(&self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self
+            .inner
+            .prepare_cached("SELECT value FROM meta WHERE key = ?")?
+            .query_row([key], |row| row.get(0))
+            .optional()?)
+    }
+
+    pub fn set_value(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")?
+            .execute((key, value))?;
+        Ok(())
+    }
+
+    /// The end of the audit's chain, as it will be when this is committed.
+    pub fn audit_head(&self) -> Result<String, StoreError> {
+        let head = match self.head.get() {
+            Some(head) => head,
+            None => audit::head(&self.inner)?,
+        };
+        Ok(head.to_string())
     }
 
     /// Puts in the place of every changed RRset's rows what is there after the change.

@@ -60,6 +60,7 @@ struct Scratch {
 
 fn settings(dir: &TempDir) -> Settings {
     Settings {
+        snapshot: dir.path().join("store.snapshot.db"),
         path: dir.path().join("data/lastgood.db"),
         busy_timeout_ms: 50,
     }

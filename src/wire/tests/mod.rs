@@ -13,7 +13,7 @@ use super::{Doors, Running, Settings, TcpLimits};
 use crate::change::{self, Body, Outcome, Submission, ZonePolicy};
 use crate::guard::{Actor, OwnerPattern, Path, Permit, Protection};
 use crate::rr::{Name, Rtype};
-use crate::store::{self, Store};
+use crate::store;
 use crate::tsig::{Algorithm, Keys};
 use crate::{answer, zone, zonefile};
 
@@ -52,7 +52,7 @@ impl House {
     fn with(settings: &Settings) -> House {
         let scratch = tempfile::tempdir().unwrap();
         let (publish, published) = zone::pointer();
-        let change = change_of(scratch.path(), publish);
+        let change = change_of(scratch.path(), publish, published.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -96,9 +96,10 @@ impl Drop for House {
     }
 }
 
-fn change_of(dir: &std::path::Path, publish: zone::Writer) -> change::Handle {
+fn change_of(dir: &std::path::Path, publish: zone::Writer, reader: zone::Reader) -> change::Handle {
     let store = store::Settings {
         path: dir.join("lastgood.db"),
+        snapshot: dir.join("lastgood.snapshot.db"),
         busy_timeout_ms: 1000,
     };
     let zone = name("example.com.");
@@ -121,13 +122,13 @@ fn change_of(dir: &std::path::Path, publish: zone::Writer) -> change::Handle {
         sensitive: false,
     };
     let settings = change::Settings {
-        store: store.clone(),
+        store,
         zones: vec![policy],
         keys: vec![(name("writer."), vec![anything])],
         queue: 64,
         poll: Duration::from_secs(1),
     };
-    let change = change::start(settings, publish, Store::open(&store).unwrap()).unwrap();
+    let change = change::start(settings, publish, reader).handle;
     let parsed = zonefile::parse(zone_text().as_bytes(), &zone, &|_| unreachable!());
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
     let import = change.submit(Submission {

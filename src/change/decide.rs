@@ -1,0 +1,238 @@
+//! One submission: judged, written, told.
+
+use super::account::{self, Course, Moment};
+use super::judge::{self, Decision, Judged};
+use super::reconcile::{self, Desk};
+use super::turn::{Note, Turn, refused};
+use super::{Body, Committed, Outcome, Submission};
+use crate::guard::{Freeze, FreezeScope};
+use crate::rr::Rtype;
+use crate::store::{NewRevision, StoreError, Transaction};
+use crate::zone::Diff;
+
+/// A message known by its MAC is not applied again: twice the fudge of TSIG (RFC 8945 §5.2.3).
+const RETRANSMIT_SECS: u64 = 600;
+
+/// Judges one submission and writes what comes of it.
+pub(super) fn decide(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    submission: &Submission,
+) -> Result<Outcome, StoreError> {
+    let moment = Moment::now();
+    let mac = match &submission.body {
+        Body::Update { mac, .. } => Some(mac.as_slice()),
+        Body::Freeze { scope, reason } => {
+            return freeze(tx, turn, submission, scope, Some(reason), moment);
+        }
+        Body::Thaw { scope } => return freeze(tx, turn, submission, scope, None, moment),
+        _ => None,
+    };
+    if let Some(mac) = mac
+        && let Some((_, reference, _)) =
+            tx.find_mac(mac, moment.unix_secs().saturating_sub(RETRANSMIT_SECS))?
+    {
+        // The same message once more: it has been applied, and gets its first result.
+        return Ok(Outcome::Unchanged {
+            reference,
+            ignored: Vec::new(),
+        });
+    }
+    let judged = match &submission.body {
+        Body::Accept => reconcile::judge_acceptance(desk, tx, turn, submission, moment)?,
+        _ => judge::judge(&desk.bench(turn, moment), submission),
+    };
+    let origin = &submission.zone;
+    let mut course = Course::default();
+    if let Some(zone) = turn.view.zone(origin).and_then(|served| served.zone()) {
+        course.base_revision = Some(zone.revision);
+        course.old_serial = zone.image.soa().map(|soa| soa.serial);
+    }
+    match &judged.decision {
+        Decision::Commit(commit) => {
+            let revision = write(tx, submission, commit, course, moment)?;
+            course.revision = Some(revision);
+            course.new_serial = Some(commit.new_serial);
+            match commit.whole {
+                true => turn.change_whole(commit.after.clone(), revision),
+                false => turn.change(commit.after.clone(), revision, &commit.diff),
+            }
+            desk.judged.remove(origin);
+        }
+        Decision::Remove => {
+            course.revision = Some(remove(tx, submission, &judged.diff, course, moment)?);
+            course.new_serial = course.old_serial;
+            turn.remove(origin);
+        }
+        _ => {}
+    }
+    let reference = tx.add_audit(account::row(submission, &judged, course, moment, mac))?;
+    Ok(conclude(
+        turn, submission, judged, course, reference, moment,
+    ))
+}
+
+fn write(
+    tx: &Transaction<'_>,
+    submission: &Submission,
+    commit: &judge::Commit,
+    course: Course,
+    moment: Moment,
+) -> Result<u64, StoreError> {
+    let origin = &submission.zone;
+    if commit.whole {
+        tx.restore_zone(origin, course.base_revision.unwrap_or(0))?;
+        tx.rewrite_zone(origin, &commit.after)?;
+        tx.clear_touched(origin)?;
+    } else {
+        tx.write_diff(origin, &commit.diff)?;
+    }
+    tx.add_revision(NewRevision {
+        zone: origin,
+        path: submission.path.as_str(),
+        actor: &submission.actor.name,
+        old_serial: commit.old_serial.map(|serial| serial.0),
+        new_serial: commit.new_serial.0,
+        digest: commit.after.digest(),
+        at_unix_us: moment.unix_us,
+        diff: &commit.diff,
+    })
+}
+
+/// The last revision of a zone says that it went.
+fn remove(
+    tx: &Transaction<'_>,
+    submission: &Submission,
+    diff: &Diff,
+    course: Course,
+    moment: Moment,
+) -> Result<u64, StoreError> {
+    let origin = &submission.zone;
+    tx.restore_zone(origin, course.base_revision.unwrap_or(0))?;
+    let serial = course.old_serial.map(|serial| serial.0);
+    let revision = tx.add_revision(NewRevision {
+        zone: origin,
+        path: "remove",
+        actor: &submission.actor.name,
+        old_serial: serial,
+        new_serial: serial.unwrap_or(0),
+        digest: crate::zone::Digest::default(),
+        at_unix_us: moment.unix_us,
+        diff,
+    })?;
+    tx.remove_zone(origin)?;
+    Ok(revision)
+}
+
+/// The outcome of what was decided, and the note of it.
+fn conclude(
+    turn: &mut Turn,
+    submission: &Submission,
+    judged: Judged,
+    course: Course,
+    reference: String,
+    moment: Moment,
+) -> Outcome {
+    let (zone, actor) = (submission.zone.clone(), submission.actor.clone());
+    match judged.decision {
+        Decision::Commit(commit) => {
+            let not_soa = |record: &crate::rr::Record| record.rtype != Rtype::SOA;
+            let outcome = Committed {
+                reference: reference.clone(),
+                revision: course.revision.unwrap_or_default(),
+                old_serial: commit.old_serial.map(|serial| serial.0),
+                new_serial: commit.new_serial.0,
+                removed: commit.diff.removed().filter(not_soa).count(),
+                added: commit.diff.added().filter(not_soa).count(),
+                ignored: judged.ignored,
+                warnings: judged.warnings,
+            };
+            turn.notes.push(Note::Committed {
+                zone,
+                reference,
+                actor,
+                moment,
+                outcome: outcome.clone(),
+            });
+            Outcome::Committed(outcome)
+        }
+        Decision::Remove => {
+            let not_soa = |record: &crate::rr::Record| record.rtype != Rtype::SOA;
+            let outcome = Committed {
+                reference: reference.clone(),
+                revision: course.revision.unwrap_or_default(),
+                old_serial: course.old_serial.map(|serial| serial.0),
+                new_serial: course.new_serial.map_or(0, |serial| serial.0),
+                removed: judged.diff.removed().filter(not_soa).count(),
+                added: 0,
+                ignored: Vec::new(),
+                warnings: judged.warnings,
+            };
+            turn.notes.push(Note::Removed {
+                zone,
+                actor,
+                reference,
+            });
+            Outcome::Committed(outcome)
+        }
+        Decision::Unchanged => Outcome::Unchanged {
+            reference,
+            ignored: judged.ignored,
+        },
+        Decision::Failed { rcode, reason } => Outcome::Failed { rcode, reason },
+        decision @ Decision::Refused { .. } => {
+            let refused = refused(&decision, reference);
+            turn.notes.push(Note::Refused {
+                zone,
+                actor,
+                refused: refused.clone(),
+                moment,
+            });
+            Outcome::Refused(refused)
+        }
+    }
+}
+
+/// Freezes with a reason, thaws without one.
+fn freeze(
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    submission: &Submission,
+    scope: &FreezeScope,
+    reason: Option<&str>,
+    moment: Moment,
+) -> Result<Outcome, StoreError> {
+    let had = turn.freezes.iter().any(|freeze| freeze.scope == *scope);
+    turn.freezes.retain(|freeze| freeze.scope != *scope);
+    if let Some(reason) = reason {
+        let freeze = Freeze {
+            scope: scope.clone(),
+            since_unix: moment.unix_secs(),
+            reason: reason.to_owned(),
+            actor: submission.actor.name.clone(),
+        };
+        tx.set_freeze(&scope.to_string(), reason, &freeze.actor, freeze.since_unix)?;
+        turn.freezes.push(freeze);
+    } else if had {
+        tx.clear_freeze(&scope.to_string())?;
+    }
+    let mut judged = Judged::plain(Decision::Unchanged);
+    judged.warnings.push(match reason {
+        Some(reason) => format!("froze {scope}: {reason}"),
+        None if had => format!("thawed {scope}"),
+        None => format!("{scope} was not frozen"),
+    });
+    tracing::warn!(actor = %submission.actor.name, "{}", judged.warnings[0]);
+    let reference = tx.add_audit(account::row(
+        submission,
+        &judged,
+        Course::default(),
+        moment,
+        None,
+    ))?;
+    Ok(Outcome::Unchanged {
+        reference,
+        ignored: judged.warnings,
+    })
+}

@@ -1,0 +1,248 @@
+//! The policies in force: from the configuration, and of zones whose stanza vanished the last ones.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+use crate::guard::{Actor, Mode, Permit, Protection};
+use crate::rr::Name;
+use crate::update::SerialPolicy;
+
+/// What an operator lays down for one zone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ZonePolicy {
+    pub origin: Name,
+    pub serial: SerialPolicy,
+    pub protections: Vec<Protection>,
+    pub validate: Mode,
+    pub min_members: Mode,
+    /// Errors of a zone as it is imported are as bad as fatal findings.
+    pub strict: bool,
+}
+
+impl ZonePolicy {
+    /// The policy of a zone that no stanza ever named.
+    pub fn default_for(origin: Name) -> ZonePolicy {
+        ZonePolicy {
+            origin,
+            serial: SerialPolicy::Increment,
+            protections: Vec::new(),
+            validate: Mode::Enforce,
+            min_members: Mode::Enforce,
+            strict: false,
+        }
+    }
+
+    /// In what `new` protects less than this policy, in sentences.
+    fn weakened_by(&self, new: &ZonePolicy) -> Vec<String> {
+        let zone = &self.origin;
+        let mut weaker = Vec::new();
+        for (what, old, new) in [
+            ("validate", self.validate, new.validate),
+            ("min_members", self.min_members, new.min_members),
+        ] {
+            if new < old {
+                weaker.push(format!(
+                    "{zone} {what} would be {}, not {}",
+                    word(new),
+                    word(old)
+                ));
+            }
+        }
+        if self.strict && !new.strict {
+            weaker.push(format!("{zone} would not be strict any more"));
+        }
+        for old in &self.protections {
+            let name = &old.name;
+            let kept = new
+                .protections
+                .iter()
+                .filter(|protection| protection.name == *name);
+            for rtype in &old.types {
+                let now = kept
+                    .clone()
+                    .filter(|p| p.types.contains(rtype))
+                    .collect::<Vec<_>>();
+                let Some(most) = now.iter().map(|p| p.min_members).max() else {
+                    weaker.push(format!("{name} {rtype} would not be protected any more"));
+                    continue;
+                };
+                if most < old.min_members {
+                    weaker.push(format!(
+                        "{name} {rtype} would need {most} members, not {}",
+                        old.min_members
+                    ));
+                }
+                // One that trusts no more than before is enough: each protection judges by itself.
+                let is_wider = |p: &&&Protection| {
+                    p.external
+                        .iter()
+                        .any(|e| !old.external.iter().any(|o| e.is_at_or_below(o)))
+                };
+                if now.iter().filter(is_wider).count() == now.len() {
+                    weaker.push(format!("{name} would trust more external targets"));
+                }
+            }
+        }
+        weaker
+    }
+}
+
+fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => "off",
+        Mode::Observe => "observe",
+        Mode::Enforce => "enforce",
+    }
+}
+
+/// The policies, by what they are asked for.
+pub(super) struct Policy {
+    pub zones: HashMap<Name, ZonePolicy>,
+    /// Zones whose stanza is gone: neither zone nor protection goes with it.
+    pub orphaned: BTreeSet<Name>,
+    permits: HashMap<Name, Vec<Permit>>,
+    pub limits: crate::check::Limits,
+}
+
+impl Policy {
+    /// Of the configuration, and of `kept` those that it does not name.
+    pub(super) fn new(settings: &Settings, kept: impl IntoIterator<Item = ZonePolicy>) -> Policy {
+        let mut zones: HashMap<Name, ZonePolicy> = settings
+            .zones
+            .iter()
+            .map(|zone| (zone.origin.clone(), zone.clone()))
+            .collect();
+        let mut orphaned = BTreeSet::new();
+        for policy in kept {
+            let origin = policy.origin.clone();
+            if !zones.contains_key(&origin) {
+                orphaned.insert(origin.clone());
+                zones.insert(origin, policy);
+            }
+        }
+        Policy {
+            zones,
+            orphaned,
+            permits: settings.keys.iter().cloned().collect(),
+            limits: crate::check::Limits::default(),
+        }
+    }
+
+    pub(super) fn zone(&self, origin: &Name) -> Cow<'_, ZonePolicy> {
+        match self.zones.get(origin) {
+            Some(policy) => Cow::Borrowed(policy),
+            None => Cow::Owned(ZonePolicy::default_for(origin.clone())),
+        }
+    }
+
+    pub(super) fn permits(&self, actor: &Actor) -> &[Permit] {
+        actor
+            .key
+            .as_ref()
+            .and_then(|key| self.permits.get(key))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// In what another set of policies protects less.
+    pub(super) fn weakened_by(&self, new: &Policy) -> Vec<String> {
+        let mut weaker: Vec<String> = self
+            .zones
+            .values()
+            .flat_map(|old| old.weakened_by(&new.zone(&old.origin)))
+            .collect();
+        weaker.sort();
+        weaker
+    }
+
+    /// For the store and the snapshot.
+    pub(super) fn to_json(&self) -> String {
+        let mut zones: Vec<&ZonePolicy> = self.zones.values().collect();
+        zones.sort_by(|a, b| a.origin.cmp(&b.origin));
+        serde_json::to_string(&zones).expect("names and numbers are JSON")
+    }
+}
+
+/// What [`Policy::to_json`] wrote; nothing when it cannot be read.
+pub(super) fn from_json(text: &str) -> Vec<ZonePolicy> {
+    serde_json::from_str(text).unwrap_or_else(|error| {
+        tracing::error!("the policies kept in the store cannot be read: {error}");
+        Vec::new()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rr::Rtype;
+
+    fn policy(minimum: usize, types: &[Rtype], external: &[&str]) -> ZonePolicy {
+        let origin: Name = "example.com.".parse().unwrap();
+        ZonePolicy {
+            protections: vec![Protection {
+                zone: origin.clone(),
+                name: "api.example.com.".parse().unwrap(),
+                types: types.to_vec(),
+                min_members: minimum,
+                external: external.iter().map(|name| name.parse().unwrap()).collect(),
+                declared: true,
+            }],
+            ..ZonePolicy::default_for(origin)
+        }
+    }
+
+    #[test]
+    fn less_protection_is_told_in_sentences_and_more_is_not() {
+        let both = [Rtype::A, Rtype::AAAA];
+        let old = policy(2, &both, &["cdn.example.net."]);
+        assert_eq!(old.weakened_by(&old), [""; 0]);
+        assert_eq!(old.weakened_by(&policy(3, &both, &[])), [""; 0]);
+        assert_eq!(
+            old.weakened_by(&policy(3, &both, &["x.cdn.example.net."])),
+            [""; 0]
+        );
+        assert_eq!(
+            old.weakened_by(&policy(1, &[Rtype::A], &["cdn.example.net."])),
+            [
+                "api.example.com. A would need 1 members, not 2",
+                "api.example.com. AAAA would not be protected any more",
+            ]
+        );
+        assert_eq!(
+            policy(1, &[Rtype::A], &[]).weakened_by(&policy(1, &[Rtype::A], &["example.net."])),
+            ["api.example.com. would trust more external targets"]
+        );
+        let observed = ZonePolicy {
+            validate: Mode::Observe,
+            ..old.clone()
+        };
+        assert_eq!(
+            old.weakened_by(&observed),
+            ["example.com. validate would be observe, not enforce"]
+        );
+    }
+
+    #[test]
+    fn a_stanza_that_vanished_leaves_its_policy() {
+        let kept = from_json(&serde_json::to_string(&[policy(2, &[Rtype::A], &[])]).unwrap());
+        let settings = Settings {
+            store: crate::store::Settings {
+                path: "x".into(),
+                snapshot: "y".into(),
+                busy_timeout_ms: 1,
+            },
+            zones: Vec::new(),
+            keys: Vec::new(),
+            queue: 1,
+            poll: std::time::Duration::from_secs(1),
+        };
+        let policy = Policy::new(&settings, kept);
+        let origin = "example.com.".parse().unwrap();
+        assert!(policy.orphaned.contains(&origin));
+        assert_eq!(policy.zone(&origin).protections.len(), 1);
+        assert_eq!(from_json(&policy.to_json()).len(), 1);
+        assert!(from_json("{").is_empty());
+    }
+}

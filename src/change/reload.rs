@@ -1,0 +1,81 @@
+//! A new configuration: in force as a whole, or not at all.
+
+use tokio::sync::oneshot;
+
+use super::Settings;
+use super::members;
+use super::policy::Policy;
+use crate::publish;
+use crate::rr::Name;
+use crate::zone::Published;
+
+/// What became of a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reloaded {
+    Done {
+        /// Zones whose stanza is gone; they and their protection stay.
+        orphaned: Vec<Name>,
+        /// Zones that nobody has known before.
+        unknown: Vec<Name>,
+        /// What protects less than before, as was asked for.
+        weaker: Vec<String>,
+    },
+    Refused {
+        /// What would protect less than before.
+        weaker: Vec<String>,
+        /// Where the data served do not meet what is asked of them.
+        unmet: Vec<String>,
+    },
+}
+
+pub(super) struct Reload {
+    pub settings: Settings,
+    pub weaker: bool,
+    pub reply: oneshot::Sender<Reloaded>,
+}
+
+/// The policies of new settings, if they may be put in force.
+pub(super) fn consider(
+    old: &Policy,
+    published: &Published,
+    settings: &Settings,
+    weaker_allowed: bool,
+) -> Result<(Policy, Vec<String>), Reloaded> {
+    let new = Policy::new(settings, old.zones.values().cloned());
+    let weaker = old.weakened_by(&new);
+    let unmet: Vec<String> = new
+        .zones
+        .values()
+        .filter(|zone| {
+            published
+                .zone(&zone.origin)
+                .is_some_and(|served| served.zone().is_some())
+        })
+        .flat_map(|zone| {
+            let known = members::shortfalls(&old.zone(&zone.origin).protections, published);
+            let mut short = members::shortfalls(&zone.protections, published);
+            short.retain(|sentence| !known.contains(sentence));
+            short
+        })
+        .collect();
+    if !unmet.is_empty() || (!weaker.is_empty() && !weaker_allowed) {
+        return Err(Reloaded::Refused { weaker, unmet });
+    }
+    Ok((new, weaker))
+}
+
+/// Zones of the configuration that are not served yet: they are ours, and have no data.
+pub(super) fn unknown(policy: &Policy, published: &Published) -> (Published, Vec<Name>) {
+    let mut view = published.clone();
+    let mut unknown: Vec<Name> = policy
+        .zones
+        .keys()
+        .filter(|zone| published.zone(zone).is_none())
+        .cloned()
+        .collect();
+    unknown.sort();
+    for zone in &unknown {
+        view = publish::held(&view, zone, "it has no data yet");
+    }
+    (view, unknown)
+}

@@ -1,0 +1,166 @@
+//! What is served after a start: the live data where they are fit, else the snapshot.
+
+use std::collections::HashMap;
+
+use super::custody::Loss;
+use super::reconcile::Desk;
+use super::repair;
+use super::turn::Turn;
+use crate::check::{self, Limits, Severity};
+use crate::rr::Name;
+use crate::store::{Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction};
+use crate::zone::ZoneImage;
+
+/// The two files as they were found.
+pub(super) struct Opened {
+    pub store: Result<Store, Loss>,
+    pub snapshot: Option<Snapshot>,
+    /// There is a snapshot, and it cannot be read.
+    pub snapshot_unfit: bool,
+}
+
+/// Opens store and snapshot. A store is created only where neither was ever seen.
+pub(super) fn open(settings: &Settings) -> Opened {
+    let was_there = Snapshot::is_there(&settings.snapshot);
+    let snapshot = match Snapshot::open_existing(&settings.snapshot) {
+        Ok(snapshot) => Some(snapshot),
+        Err(error) if was_there => {
+            tracing::error!(snapshot = %settings.snapshot.display(), "snapshot: {error}");
+            None
+        }
+        Err(_) => None,
+    };
+    let store = match was_there {
+        true => Store::open_existing(settings),
+        false => Store::open(settings),
+    };
+    let store = store.map_err(|error| {
+        tracing::error!(store = %settings.path.display(), "store: {error}");
+        Loss::at_start(settings, &error)
+    });
+    Opened {
+        store,
+        snapshot_unfit: was_there && snapshot.is_none(),
+        snapshot,
+    }
+}
+
+/// A version of a zone that was fit when it was served.
+pub(super) struct LastGood {
+    pub image: ZoneImage,
+    pub revision: u64,
+}
+
+/// The snapshot, to be asked for one zone after another.
+#[derive(Default)]
+pub(super) struct Keepsake {
+    snapshot: Option<Snapshot>,
+    rows: HashMap<Name, SnapshotRow>,
+    pub ceilings: HashMap<Name, u32>,
+    pub policies: Option<String>,
+    pub freezes: Option<String>,
+}
+
+impl Keepsake {
+    /// Reads what is small; an error in any of it makes the whole snapshot unfit.
+    pub(super) fn read(snapshot: Option<Snapshot>) -> Result<Keepsake, StoreError> {
+        let Some(snapshot) = snapshot else {
+            return Ok(Keepsake::default());
+        };
+        let rows = snapshot.zones()?;
+        Ok(Keepsake {
+            rows: rows
+                .into_iter()
+                .map(|row| (row.origin.clone(), row))
+                .collect(),
+            ceilings: snapshot.ceilings()?,
+            policies: snapshot.value("policies")?,
+            freezes: snapshot.value("freezes")?,
+            snapshot: Some(snapshot),
+        })
+    }
+
+    pub(super) fn zones(&self) -> impl Iterator<Item = &Name> {
+        self.rows.keys()
+    }
+
+    pub(super) fn revision(&self, zone: &Name) -> Option<u64> {
+        self.rows.get(zone).map(|row| row.revision)
+    }
+
+    /// The zone as the snapshot has it, if it adds up and is fit to be served.
+    pub(super) fn last_good(&self, zone: &Name, limits: &Limits) -> Option<LastGood> {
+        let row = self.rows.get(zone)?;
+        let image = match self.snapshot.as_ref()?.load(row) {
+            Ok(image) => image,
+            Err(error) => {
+                tracing::error!(%zone, "snapshot: {error}");
+                return None;
+            }
+        };
+        let findings = check::full(&image, limits);
+        if let Some(fatal) = findings.iter().find(|f| f.severity == Severity::Fatal) {
+            tracing::error!(%zone, "snapshot: {fatal}");
+            return None;
+        }
+        Some(LastGood {
+            image,
+            revision: row.revision,
+        })
+    }
+}
+
+/// Brings a version of the snapshot up to a later revision by the diffs that the store has of those
+/// between: what was acknowledged in the last second before a crash is not in the snapshot yet.
+pub(super) fn replay(
+    tx: &Transaction<'_>,
+    good: LastGood,
+    up_to: u64,
+) -> Result<LastGood, StoreError> {
+    let mut editor = good.image.edit();
+    let origin = good.image.origin().clone();
+    for number in good.revision + 1..=up_to {
+        let Some(row) = tx.revision(&origin, number)? else {
+            return Ok(good);
+        };
+        for (owner, rtype, after) in row.changes()? {
+            if editor.set(&owner, rtype, after).is_err() {
+                return Ok(good);
+            }
+        }
+        if editor.image().digest().to_string() != row.digest {
+            return Ok(good);
+        }
+    }
+    Ok(LastGood {
+        image: editor.finish().0,
+        revision: up_to,
+    })
+}
+
+/// Serves a zone from the snapshot while its live data are not fit.
+pub(super) fn hold_on(turn: &mut Turn, good: LastGood, reason: &str, mend: String) {
+    let origin = good.image.origin().clone();
+    turn.view = crate::publish::live(&turn.view, good.image, good.revision);
+    turn.hold(&origin, reason, mend);
+}
+
+/// A zone whose live data cannot be had at all.
+pub(super) fn without_rows(
+    desk: &Desk<'_>,
+    turn: &mut Turn,
+    zone: &Name,
+    reason: &str,
+    mend: &str,
+) {
+    match desk.keepsake.last_good(zone, &desk.policy.limits) {
+        Some(good) => {
+            let mend = format!("{mend}\n{}", repair::restore_hint(zone));
+            hold_on(turn, good, reason, mend);
+        }
+        None => {
+            let reason = format!("{reason}, and the snapshot has no version fit to be served");
+            turn.hold(zone, &reason, mend.to_owned());
+        }
+    }
+}
