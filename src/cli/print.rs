@@ -18,7 +18,11 @@ pub(super) fn out(text: &str) -> anyhow::Result<()> {
 }
 
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    out(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    out(&json_text(value)?)
+}
+
+pub(super) fn json_text(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// Columns, each as wide as its widest cell, the last one as long as it is.

@@ -1,28 +1,55 @@
 //! `serve`: a server until SIGTERM.
 
+use std::io::Write;
+
 use serde_json::json;
 
 use super::{Exit, Globals, print};
 use crate::config::LogFormat;
-use crate::server;
+use crate::server::{self, Running};
 
 pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
     let config = globals.config()?;
     let log = config.log;
     server::init_logging(log);
     let running = server::start(config)?;
-    if globals.json {
-        print::json(&json!({
-            "addresses": running.addresses,
-            "control": running.control,
-            "pid": std::process::id(),
-        }))?;
-    } else if log == LogFormat::Human {
-        let program = std::env::args().next().unwrap_or("lastgood".to_owned());
-        let screen = running.screen(&program, globals.given_config());
-        print::out(&screen.to_string())?;
+    if let Some(text) = first_words(globals, log, &running)? {
+        show(&text);
     }
     running.wait_for_signal()?;
     running.stop();
     Ok(Exit::Done)
+}
+
+fn first_words(
+    globals: &Globals,
+    log: LogFormat,
+    running: &Running,
+) -> anyhow::Result<Option<String>> {
+    if globals.json {
+        return print::json_text(&json!({
+            "addresses": running.addresses,
+            "control": running.control,
+            "pid": std::process::id(),
+        }))
+        .map(Some);
+    }
+    let program = || std::env::args().next().unwrap_or("lastgood".to_owned());
+    let screen = || {
+        running
+            .screen(&program(), globals.given_config())
+            .to_string()
+    };
+    Ok((log == LogFormat::Human).then(screen))
+}
+
+/// A server serves whether or not anybody reads what it says.
+fn show(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        tracing::warn!(%error, "the first screen could not be shown");
+    }
 }

@@ -50,7 +50,11 @@ fn render(row: &Record) -> String {
         "when",
         format!("{} UTC, took {}", print::time(row.at_unix_us), took(row)),
     );
-    account.line("who", format!("{} ({})", row.actor, row.path));
+    let path = match row.actor == row.path {
+        true => String::new(),
+        false => format!(" ({})", row.path),
+    };
+    account.line("who", format!("{}{path}", row.actor));
     if let Some(source) = &row.source {
         let over = row
             .transport
@@ -138,9 +142,12 @@ fn rules(verdicts: &[RuleVerdict]) -> Vec<String> {
                 (None, false, "enforce") => "refused",
                 (None, false, _) => "observed",
             };
-            // A rule that compared several things says each on a line.
-            let texts = verdict.text.split("; ").enumerate();
-            texts.map(move |(at, text)| {
+            // What passed is a list of comparisons, each on a line; what failed is sentences.
+            let texts: Vec<&str> = match verdict.passed {
+                true => verdict.text.split("; ").collect(),
+                false => vec![&verdict.text],
+            };
+            texts.into_iter().enumerate().map(move |(at, text)| {
                 let first = |word: &str| if at == 0 { word } else { "" }.to_owned();
                 vec![first(&verdict.rule), first(judged), text.to_owned()]
             })
@@ -193,10 +200,10 @@ pub(super) mod tests {
                 ],
                 "added": [], "ignored": [], "warnings": [],
                 "rules": [
-                    { "rule": "scope", "mode": "enforce", "passed": true, "text": "1 of 1 allowed" },
+                    { "rule": "scope", "mode": "enforce", "passed": true, "text": "1 of 1 allowed; none forbidden" },
                     {
                         "rule": "min-members", "mode": "enforce", "passed": false,
-                        "text": "api.example.com. A: 2 to 0, the least is 2; AAAA: 2 to 2",
+                        "text": "api.example.com. A: 2 to 0; the least is 2",
                     },
                 ],
                 "would_be_accepted": "a change that leaves 2 members",
@@ -220,8 +227,8 @@ pub(super) mod tests {
   removes     api.example.com. 60 A 192.0.2.10
               api.example.com. 60 A 192.0.2.11
   rules       scope        passed   1 of 1 allowed
-              min-members  refused  api.example.com. A: 2 to 0, the least is 2
-                                    AAAA: 2 to 2
+                                    none forbidden
+              min-members  refused  api.example.com. A: 2 to 0; the least is 2
   reason      api.example.com. A would go from 2 to 0
   would pass  a change that leaves 2 members
   answer      REFUSED, extended error 0 (Other)

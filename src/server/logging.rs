@@ -12,6 +12,8 @@ pub fn init(format: LogFormat) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Where standard error has gone away, telling it so would panic, in whichever thread.
+        .log_internal_errors(false)
         .with_target(false);
     let result = match format {
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),

@@ -23,6 +23,7 @@ use crate::update;
 
 static UNVERIFIED: Seldom = Seldom::new();
 static UNSIGNABLE: Seldom = Seldom::new();
+static UNAVAILABLE: Seldom = Seldom::new();
 
 /// A datagram that the UDP door passes on.
 pub(super) struct Job {
@@ -197,6 +198,11 @@ impl Pending {
         let outcome = self.outcome.await.unwrap_or(change::Outcome::Unavailable {
             reason: "the server is stopping".into(),
         });
+        if let change::Outcome::Unavailable { reason } = &outcome
+            && let Some(unsaid) = UNAVAILABLE.due()
+        {
+            warn!(reason, unsaid, "an update is answered with SERVFAIL");
+        }
         let mut reply = Vec::new();
         put(&self.signed.message, &Verdict::of(&outcome), &mut reply);
         match sign(self.signed, reply) {

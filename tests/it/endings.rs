@@ -85,6 +85,13 @@ struct Serving {
 
 impl Serving {
     fn start(lab: &Lab) -> Serving {
+        // Its words are read on, so that a full pipe never stops it.
+        Serving::heard_by(lab, |stream| {
+            thread::spawn(move || BufReader::new(stream).lines().count());
+        })
+    }
+
+    fn heard_by(lab: &Lab, hear: fn(Box<dyn std::io::Read + Send>)) -> Serving {
         let at = lab::free_address();
         let config = lab.read("lastgood.toml");
         let listen = config
@@ -101,13 +108,8 @@ impl Serving {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        // Its words are read on, so that a full pipe never stops it.
-        for stream in [
-            Box::new(child.stdout.take().expect("piped")) as Box<dyn std::io::Read + Send>,
-            Box::new(child.stderr.take().expect("piped")),
-        ] {
-            thread::spawn(move || BufReader::new(stream).lines().count());
-        }
+        hear(Box::new(child.stdout.take().expect("piped")));
+        hear(Box::new(child.stderr.take().expect("piped")));
         let mut serving = Serving { child, at };
         eventually("the server answers", || {
             if let Some(status) = serving.child.try_wait().expect("our own child") {
@@ -186,6 +188,25 @@ fn sighup_does_not_end_the_server() {
     }
     serving.signal("TERM");
     assert_eq!(serving.ended(), Some(0), "it ends when it is asked to");
+}
+
+#[test]
+fn a_server_that_nobody_listens_to_goes_on() {
+    let lab = Lab::prepared_demo();
+    // As when the program at the other end of a pipe ends: every line and the screen fail.
+    let mut serving = Serving::heard_by(&lab, drop);
+    for number in 0..3 {
+        let update = library::update("example.com.", library::demo_key(), false, |section| {
+            section.add_a(&format!("unheard{number}.example.com."), [192, 0, 2, 1]);
+        });
+        let response = update.send(serving.at, Transport::Udp);
+        assert_eq!(
+            response.metadata.response_code,
+            hickory_proto::op::ResponseCode::NoError
+        );
+    }
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
 }
 
 /// The names whose updates this client saw acknowledged.
