@@ -1,13 +1,13 @@
 //! One submission: judged, written, told.
 
 use super::account::{self, Course, Moment};
-use super::judge::{self, Decision, Judged};
+use super::judge::{self, Bench, Decision, Judged};
 use super::reconcile::{self, Desk};
 use super::turn::{Note, Turn, refused};
-use super::{Body, Committed, Outcome, Submission};
+use super::{Body, Committed, Outcome, RefusedWhy, Submission};
 use crate::guard::{Freeze, FreezeScope};
 use crate::rr::Rtype;
-use crate::store::{NewRevision, StoreError, Transaction};
+use crate::store::{NewRevision, StoreError, Transaction, ZoneRow};
 use crate::zone::Diff;
 
 /// A message known by its MAC is not applied again: twice the fudge of TSIG (RFC 8945 §5.2.3).
@@ -44,9 +44,9 @@ pub(super) fn decide(
         Body::Import { .. } => {
             let rows = tx.zones()?;
             let stored = rows.iter().find(|row| row.origin == submission.zone);
-            judge::judge(&desk.bench(turn, moment), submission, stored)
+            guarded(&desk.bench(turn, moment), submission, stored)
         }
-        _ => judge::judge(&desk.bench(turn, moment), submission, None),
+        _ => guarded(&desk.bench(turn, moment), submission, None),
     };
     let origin = &submission.zone;
     let mut course = Course::default();
@@ -76,6 +76,21 @@ pub(super) fn decide(
     Ok(conclude(
         turn, submission, judged, course, reference, moment,
     ))
+}
+
+/// A rule that errs refuses the change (P6): whatever a panic says of us, serving and the other
+/// updates go on.
+fn guarded(bench: &Bench<'_>, submission: &Submission, stored: Option<&ZoneRow>) -> Judged {
+    let judge = std::panic::AssertUnwindSafe(|| judge::judge(bench, submission, stored));
+    std::panic::catch_unwind(judge).unwrap_or_else(|_| {
+        tracing::error!(zone = %submission.zone, "a rule failed; the change is refused");
+        Judged::plain(Decision::Refused {
+            rule: "error".into(),
+            reason: "a rule failed on this change".into(),
+            accepted: "nothing of this kind: please report it with the log".into(),
+            why: RefusedWhy::Guard,
+        })
+    })
 }
 
 fn write(

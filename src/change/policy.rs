@@ -1,6 +1,7 @@
 //! The policies in force: from the configuration, and of zones whose stanza vanished the last ones.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -118,9 +119,9 @@ impl Policy {
         let mut orphaned = BTreeSet::new();
         for policy in kept {
             let origin = policy.origin.clone();
-            if !zones.contains_key(&origin) {
-                orphaned.insert(origin.clone());
-                zones.insert(origin, policy);
+            if let Entry::Vacant(place) = zones.entry(origin.clone()) {
+                place.insert(policy);
+                orphaned.insert(origin);
             }
         }
         Policy {

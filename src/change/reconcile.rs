@@ -143,8 +143,7 @@ pub(super) fn one(
     if row.revision > revision {
         // What is served is the snapshot's, and older: the rows of the last revision mend that.
         if flaw.is_none() && image.digest() == row.digest {
-            desk.judged.remove(origin);
-            turn.serve(image, row.revision);
+            take_later(desk, turn, &served, image, row);
         }
         return Ok(None);
     }
@@ -173,6 +172,37 @@ pub(super) fn one(
         None => edit(desk, tx, turn, &case)?,
     };
     Ok(unfit.map(|unfit| (case, unfit)))
+}
+
+/// Puts a revision in service that the store has and the snapshot has not: one that was committed,
+/// unless somebody made it up.
+fn take_later(
+    desk: &mut Desk<'_>,
+    turn: &mut Turn,
+    served: &ZoneImage,
+    image: ZoneImage,
+    row: &ZoneRow,
+) {
+    let diff = Diff::between(served, &image);
+    let weighed = judge::weigh(
+        &desk.bench(turn, Moment::now()),
+        &Proposal {
+            submission_path: Path::HandEdit,
+            actor: &by_hand(),
+            override_: None,
+            before: served,
+            operations: &[],
+            diff: &diff,
+            after: &image,
+            after_view: &publish::live(&turn.view, image.clone(), row.revision),
+        },
+    );
+    if let Some(Decision::Refused { rule, reason, .. }) = judge::refusal(&weighed.verdict) {
+        let mend = repair::accept_hint(&row.origin, &rule);
+        return turn.hold(&row.origin, &format!("refused by {rule}: {reason}"), mend);
+    }
+    desk.judged.remove(&row.origin);
+    turn.change_whole(image, row.revision);
 }
 
 /// Rows that say what is served, however they are spelled: they become what we would have written,

@@ -49,7 +49,6 @@ fn what_does_nothing_yet_is_unknown() {
         "[[zone]]\nname = \"a.\"\nnotify = []",
         "[[zone]]\nname = \"a.\"\n[zone.limits]\nvelocity = \"off\"",
         "[[zone]]\nname = \"a.\"\n[[zone.protect]]\nname = \"api\"\nfence = \"_gen\"",
-        "[store]\nsnapshot = \"x.db\"",
         "[[zone]]\nname = \"a.\"\n[zone.limits]\nvalidate = { mode = \"enforce\", burst = 3 }",
     ] {
         let error = error(setting);

@@ -237,6 +237,9 @@ impl Worker {
             match incoming.recv_timeout(wait) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     self.flush();
+                    if let Some(Err(error)) = self.snapshot.take().map(Snapshot::close) {
+                        tracing::error!(snapshot = %self.path.display(), "snapshot: {error}");
+                    }
                     return;
                 }
                 Ok(order) => self.take(order),

@@ -5,7 +5,7 @@
 //! read back is served only when it adds up to the digest that was written with it.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
@@ -23,7 +23,6 @@ const BUSY_MS: u64 = 5_000;
 #[derive(Debug)]
 pub struct Snapshot {
     connection: Connection,
-    path: PathBuf,
 }
 
 /// A zone as the snapshot has it.
@@ -96,14 +95,13 @@ impl Snapshot {
                 known: SCHEMA_VERSION,
             });
         }
-        Ok(Snapshot {
-            connection,
-            path: path.to_owned(),
-        })
+        Ok(Snapshot { connection })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Ends with everything in the file itself.
+    pub fn close(self) -> Result<(), StoreError> {
+        super::open::checkpoint(&self.connection, "TRUNCATE")?;
+        self.connection.close().map_err(|(_, error)| error.into())
     }
 
     pub fn zones(&self) -> Result<Vec<SnapshotRow>, StoreError> {
