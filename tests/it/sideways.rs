@@ -1,10 +1,7 @@
 //! Ways around the guard, and holds that must end.
 
-use std::process::Command;
-
 use crate::harness::eventually;
 use crate::harness::lab::{Lab, apex, head};
-use crate::harness::programs;
 
 /// Two zones: `www` of the first is protected and an alias into the second.
 fn two_zones(limits_of_second: &str) -> Lab {
@@ -140,7 +137,10 @@ fn a_zone_that_the_store_forgot_is_put_back_from_what_is_served() {
         lab.sql(damage);
         let status = lab.until("example.com.", "holding");
         let mend = status["mend"].as_str().unwrap_or_default();
-        assert!(mend.contains("--replace"), "{damage} {mend}");
+        assert!(
+            mend.contains("snapshot restore example.com."),
+            "{damage} {mend}"
+        );
         put_back(&lab);
         lab.until("example.com.", "live");
         assert_eq!(update("second"), "NOERROR");
@@ -158,7 +158,7 @@ fn a_zone_imported_over_unreadable_rows_goes_on_with_its_serial() {
     lab.stop();
     lab.sql("UPDATE record SET rdata = 'nonsense' WHERE owner = 'chat.example.com.';");
     lab.start();
-    assert_eq!(lab.state("example.com."), "unavailable");
+    assert_eq!(lab.state("example.com."), "holding");
     let zone = lab.path("example.com.zone");
     let words = [
         "zone",
@@ -171,30 +171,4 @@ fn a_zone_imported_over_unreadable_rows_goes_on_with_its_serial() {
     lab.cli(&[&words[..], &["--replace"]].concat()).expect_ok();
     assert_eq!(lab.state("example.com."), "live");
     assert!(lab.serial("example.com") > serial);
-}
-
-#[test]
-fn a_reason_that_is_over_is_not_shown_any_more() {
-    let config = format!("{}[[zone]]\nname = \"empty.test.\"\n", head());
-    let lab = Lab::of(&config, &[]);
-    let (database, away) = (lab.database(), lab.path("away.db"));
-    let first = lab.status("empty.test.")["reason"].clone();
-    programs::run(Command::new("mv").args([&database, &away]), "").expect_ok();
-    eventually("it is gone", || {
-        let status = lab.status("empty.test.").to_string();
-        if status.contains("is gone") {
-            Ok(())
-        } else {
-            Err(status)
-        }
-    });
-    programs::run(Command::new("mv").args([&away, &database]), "").expect_ok();
-    eventually("the first reason", || {
-        let status = lab.status("empty.test.");
-        if status["reason"] == first {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        }
-    });
 }
