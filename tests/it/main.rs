@@ -7,6 +7,7 @@
 mod harness;
 
 mod answers;
+mod beginnings;
 mod commands;
 mod endings;
 mod handedits;

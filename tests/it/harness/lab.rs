@@ -265,11 +265,22 @@ impl Lab {
     /// What a person types into sqlite3.
     #[track_caller]
     pub fn sql(&self, statement: &str) -> String {
+        self.sql_in(&self.database(), statement)
+    }
+
+    #[track_caller]
+    pub fn sql_in(&self, database: &Path, statement: &str) -> String {
         let mut command = Command::new("sqlite3");
         command
             .args(["-bail", "-cmd", ".timeout 5000"])
-            .arg(self.database());
+            .arg(database);
         programs::run(&mut command, statement).expect_ok()
+    }
+
+    /// What a person pastes into a shell.
+    #[track_caller]
+    pub fn shell(&self, script: &str) -> String {
+        programs::run(&mut Command::new("sh"), script).expect_ok()
     }
 }
 
