@@ -11,6 +11,8 @@ mod commands;
 mod endings;
 mod handedits;
 mod holding;
+mod keys;
+mod packaging;
 mod readme;
 mod reasons;
 mod refusals;
