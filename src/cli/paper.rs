@@ -17,21 +17,23 @@ const WRITE: &str = "LASTGOOD_WRITE";
 const REST: &str = r#".SH FILES
 .TP
 \fI/etc/lastgood/lastgood.toml\fR
-The configuration, where there is no \fIlastgood.toml\fR in the working directory. Relative paths in
-it are relative to its own folder.
+The configuration, where there is no \fIlastgood.toml\fR in the working
+directory. Relative paths in it are relative to its own folder.
 .TP
 \fI/etc/lastgood/keys/\fR
 Secrets of keys, for root to write and for the group \fBlastgood\fR to read.
 .TP
 \fI/var/lib/lastgood/\fR
-The store. \fBsqlite3\fR(1) reads and edits it while the server runs, as the user \fBlastgood\fR.
+The store. \fBsqlite3\fR(1) reads and edits it while the server runs, as the
+user \fBlastgood\fR.
 .TP
 \fI/run/lastgood/lastgood.sock\fR
 The control socket, for the user \fBlastgood\fR and root.
 .SH ENVIRONMENT
 .TP
 \fBRUST_LOG\fR
-How much is logged: \fBerror\fR, \fBwarn\fR, \fBinfo\fR (the default), \fBdebug\fR or \fBtrace\fR.
+How much is logged: \fBerror\fR, \fBwarn\fR, \fBinfo\fR (the default),
+\fBdebug\fR or \fBtrace\fR.
 .TP
 \fBNOTIFY_SOCKET\fR, \fBWATCHDOG_USEC\fR
 Set by \fBsystemd\fR(1); see \fBsd_notify\fR(3).
@@ -57,11 +59,15 @@ Wrong usage, or something around the program is missing.
 fn man_page() -> String {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    let man = Man::new(command.clone()).manual("User Commands");
-    let mut page = Vec::new();
+    let man = Man::new(command.clone());
+    // With no date: the page changes with the program, not with the day.
+    let mut page = format!(
+        ".TH LASTGOOD 1 \"\" \"lastgood {}\" \"System Administration\"\n",
+        env!("CARGO_PKG_VERSION")
+    )
+    .into_bytes();
     let head = man
-        .render_title(&mut page)
-        .and_then(|()| man.render_name_section(&mut page))
+        .render_name_section(&mut page)
         .and_then(|()| man.render_synopsis_section(&mut page))
         .and_then(|()| man.render_options_section(&mut page));
     head.expect("memory takes all");
@@ -70,7 +76,8 @@ fn man_page() -> String {
     for leaf in leaves(&command) {
         text.push_str(&section(leaf));
     }
-    text + REST
+    let lines = text.lines().map(|line| line.trim_end().to_owned() + "\n");
+    lines.collect::<String>() + REST
 }
 
 /// The commands that do something, in the order of the help.
@@ -95,12 +102,23 @@ fn section(command: Command) -> String {
     let man = Man::new(own);
     let mut part = Vec::new();
     man.render_synopsis_section(&mut part).expect("memory");
-    let mut text = format!(".SS {name}\n{}.\n.PP\n", escaped(&about.unwrap_or_default()));
-    text.push_str(&String::from_utf8(part).expect("text").replace(".SH SYNOPSIS\n", ""));
+    let mut text = format!(
+        ".SS {name}\n{}.\n.PP\n",
+        escaped(&about.unwrap_or_default())
+    );
+    text.push_str(
+        &String::from_utf8(part)
+            .expect("text")
+            .replace(".SH SYNOPSIS\n", ""),
+    );
     if has_arguments {
         let mut part = Vec::new();
         man.render_options_section(&mut part).expect("memory");
-        text.push_str(&String::from_utf8(part).expect("text").replace(".SH OPTIONS\n", ""));
+        text.push_str(
+            &String::from_utf8(part)
+                .expect("text")
+                .replace(".SH OPTIONS\n", ""),
+        );
     }
     let lines = example.unwrap_or_default();
     let lines = lines.lines().map(|line| escaped(line) + "\n");

@@ -70,7 +70,13 @@ fn a_key_is_rolled_over_while_both_live_and_the_log_tells_them_apart() {
     assert_eq!(add(&lab, "enactor-a-2.", "192.0.2.6"), "NOERROR");
     assert_eq!(
         lab.data("api.example.com A"),
-        ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.6"]
+        [
+            "192.0.2.1",
+            "192.0.2.2",
+            "192.0.2.3",
+            "192.0.2.4",
+            "192.0.2.6"
+        ]
     );
     let text = lab.cli(&["log", "example.com."]).expect_ok();
     let committed = text.lines().filter(|line| line.contains("committed"));
@@ -88,7 +94,13 @@ fn a_key_whose_secret_got_out_is_frozen_and_the_other_goes_on() {
     let (old, new) = (stanza(&lab, "enactor-a."), stanza(&lab, "enactor-a-2."));
     lab.write("lastgood.toml", &configuration(&[&old, &new]));
     lab.start();
-    let words = ["freeze", "--key", "enactor-a.", "--reason", "known to others"];
+    let words = [
+        "freeze",
+        "--key",
+        "enactor-a.",
+        "--reason",
+        "known to others",
+    ];
     lab.cli(&words).expect_ok();
     assert_eq!(add(&lab, "enactor-a.", "192.0.2.2"), "REFUSED");
     assert_eq!(add(&lab, "enactor-a-2.", "192.0.2.3"), "NOERROR");

@@ -96,7 +96,9 @@ fn the_package_is_made_of_files_that_are_there() {
         assert!(built || exists(&asset.source), "{}", asset.source);
     }
     let at = |target: &str| {
-        let found = assets.iter().find(|asset| asset.target == Path::new(target));
+        let found = assets
+            .iter()
+            .find(|asset| asset.target == Path::new(target));
         found.unwrap_or_else(|| panic!("{target} is not in the package"))
     };
     assert_eq!(at(PROGRAM).mode, "755");
