@@ -729,7 +729,7 @@ _lastgood() {
             fi
             case "${prev}" in
                 --override)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "min-members validate" -- "${cur}"))
                     return 0
                     ;;
                 --reason)

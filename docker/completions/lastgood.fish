@@ -58,7 +58,8 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_
 complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from check" -l config -d 'The configuration [default: lastgood.toml, then /etc/lastgood/lastgood.toml]' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from check" -l json -d 'Print JSON'
 complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
-complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from import" -l override -d 'Let this rule, and no other, be broken' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from import" -l override -d 'Let this rule, and no other, be broken' -r -f -a "min-members\t''
+validate\t''"
 complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from import" -l reason -d 'Why, for the audit' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from import" -l config -d 'The configuration [default: lastgood.toml, then /etc/lastgood/lastgood.toml]' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand zone; and __fish_seen_subcommand_from import" -l replace -d 'Put the file in the place of a zone that is served'
