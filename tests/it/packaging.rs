@@ -130,7 +130,6 @@ fn the_installed_configuration_is_where_the_unit_and_the_image_look_and_keeps_to
     for (key, folder) in [
         ("StateDirectory", STORE_FOLDER),
         ("RuntimeDirectory", SOCKET_FOLDER),
-        ("ConfigurationDirectory", CONFIG_FOLDER),
     ] {
         let name = Path::new(folder).file_name().expect("a name");
         assert_eq!(unit(key), [name.to_string_lossy()], "{key}");
