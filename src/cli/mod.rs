@@ -10,6 +10,8 @@ mod import;
 mod key;
 mod log;
 mod offline;
+#[cfg(test)]
+mod paper;
 mod print;
 mod record;
 mod serve;

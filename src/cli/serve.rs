@@ -13,10 +13,12 @@ pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
     let log = config.log;
     server::init_logging(log);
     let running = server::start(config)?;
+    running.tell_ready();
     if let Some(text) = first_words(globals, log, &running)? {
         show(&text);
     }
     running.wait_for_signal()?;
+    running.tell_stopping();
     running.stop();
     Ok(Exit::Done)
 }

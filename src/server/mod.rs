@@ -1,7 +1,8 @@
 //! A running server: every room assembled, started in order, and stopped.
 //!
 //! Read in order: `start` and [`Running::stop`] here, `lock` (one server for one store), `import`
-//! (zones that the store does not know yet), `limits` (open files), `screen` (what the operator sees first), `logging`.
+//! (zones that the store does not know yet), `limits` (open files), `screen` (what the operator sees
+//! first), `service` (what systemd is told), `logging`.
 //! Not here: what any of the parts does; the command line (`cli`).
 
 mod import;
@@ -9,6 +10,7 @@ mod limits;
 mod lock;
 mod logging;
 mod screen;
+mod service;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ pub use import::read_zone_file;
 pub use lock::{LockError, StoreLock};
 pub use logging::init as init_logging;
 pub use screen::{Screen, ServedLine};
+pub use service::{Reloading, tell_reloading};
 
 use crate::config::{Config, ConfigError};
 use crate::rr::Name;

@@ -12,6 +12,8 @@ mod commands;
 mod endings;
 mod handedits;
 mod holding;
+mod keys;
+mod packaging;
 mod readme;
 mod reasons;
 mod refusals;
