@@ -278,3 +278,13 @@ fn an_update_in_the_same_moment_as_the_damage_is_judged_by_what_is_served() {
     let reply = lab.dig(&format!("{key} CH TXT last-refusal.demo.lastgood."));
     assert_eq!(reply.status, "NOERROR", "{}", reply.text);
 }
+
+#[test]
+fn a_fresh_demo_has_nothing_to_complain_of() {
+    let lab = Lab::demo();
+    for zone in ["example.com.", "2.0.192.in-addr.arpa."] {
+        let status = lab.status(zone);
+        assert_eq!(status["state"], "live", "{status}");
+        assert_eq!(status["findings"], serde_json::json!([]), "{status}");
+    }
+}
