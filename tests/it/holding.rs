@@ -31,6 +31,13 @@ fn last_good(lab: &Lab) {
         );
         assert!(reply.has("aa"), "{}", reply.text);
     }
+    let kdig = lab.kdig("api.example.com A +edns");
+    let told = kdig.ede.clone().expect("an extended error");
+    assert!(
+        told.0 == 3 && told.1.starts_with("lastgood rev="),
+        "{}",
+        kdig.text
+    );
     let plain = library::query("api.example.com.", RecordType::A, None);
     let plain = library::ask(lab.v4(), Transport::Udp, &plain);
     assert!(
