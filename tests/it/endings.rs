@@ -1,10 +1,10 @@
 //! Starting, stopping, and starting again.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::harness::eventually;
@@ -81,6 +81,7 @@ fn a_port_that_is_taken_is_named() {
 struct Serving {
     child: Child,
     at: SocketAddr,
+    said: Vec<JoinHandle<Vec<String>>>,
 }
 
 impl Serving {
@@ -102,13 +103,23 @@ impl Serving {
             .spawn()
             .expect("the program starts");
         // Its words are read on, so that a full pipe never stops it.
-        for stream in [
-            Box::new(child.stdout.take().expect("piped")) as Box<dyn std::io::Read + Send>,
+        let streams = [
+            Box::new(child.stdout.take().expect("piped")) as Box<dyn Read + Send>,
             Box::new(child.stderr.take().expect("piped")),
-        ] {
-            thread::spawn(move || BufReader::new(stream).lines().count());
-        }
-        let mut serving = Serving { child, at };
+        ];
+        let said = streams.map(|stream| {
+            thread::spawn(move || {
+                BufReader::new(stream)
+                    .lines()
+                    .map_while(Result::ok)
+                    .collect()
+            })
+        });
+        let mut serving = Serving {
+            child,
+            at,
+            said: said.into(),
+        };
         eventually("the server answers", || {
             if let Some(status) = serving.child.try_wait().expect("our own child") {
                 return Err(format!("it ended: {status}"));
@@ -126,6 +137,14 @@ impl Serving {
     fn signal(&self, signal: &str) {
         let line = format!("kill -{signal} {}", self.child.id());
         programs::run(Command::new("sh").args(["-c", &line]), "").expect_ok();
+    }
+
+    /// The lines that it printed, once it has ended.
+    fn said(&mut self) -> Vec<String> {
+        self.said
+            .drain(..)
+            .flat_map(|lines| lines.join().expect("a reader"))
+            .collect()
     }
 
     fn ended(&mut self) -> Option<i32> {
@@ -279,4 +298,46 @@ fn an_error_in_the_configuration_names_file_key_and_the_nearest_right_one() {
             assert!(ran.stderr.contains(word), "{word}: {ran}");
         }
     }
+}
+
+#[test]
+fn an_idle_connection_does_not_keep_a_server_from_ending() {
+    let lab = Lab::prepared_demo();
+    let mut serving = Serving::start(&lab);
+    let idle: Vec<_> = (0..10).map(|_| library::connect(serving.at)).collect();
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+    drop(idle);
+}
+
+#[test]
+fn the_log_is_json_when_the_configuration_says_so() {
+    let lab = Lab::prepared_demo();
+    let config = lab
+        .read("lastgood.toml")
+        .replace("[server]", "[server]\nlog = \"json\"");
+    lab.write("lastgood.toml", &config);
+    let mut serving = Serving::start(&lab);
+    let emptying = library::update("example.com.", library::demo_key(), false, |section| {
+        section.delete_a("api.example.com.");
+    });
+    emptying.send(serving.at, Transport::Udp);
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+    let lines = serving.said();
+    let values: Vec<serde_json::Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let refusals: Vec<_> = values
+        .iter()
+        .filter(|value| value.to_string().contains("min-members"))
+        .collect();
+    assert_eq!(refusals.len(), 1, "one line for a refusal: {values:#?}");
+    assert!(
+        refusals[0].to_string().contains("reference"),
+        "{}",
+        refusals[0]
+    );
+    assert!(!lines.concat().contains(PUBLIC_SECRET), "never a secret");
 }

@@ -295,3 +295,122 @@ fn a_fresh_demo_has_nothing_to_complain_of() {
         assert_eq!(status["findings"], serde_json::json!([]), "{status}");
     }
 }
+
+#[test]
+fn a_database_cut_off_in_place_is_not_believed() {
+    let lab = Lab::demo();
+    // By another process: this one must not open the file of the server that it runs.
+    let cut = format!(": > '{}'", lab.database().display());
+    programs::run(Command::new("sh").args(["-c", &cut]), "").expect_ok();
+    lab.until("example.com.", "holding");
+    last_good_everywhere(&lab);
+    let add = "zone example.com\nupdate add lost.example.com. 60 A 192.0.2.1";
+    assert_ne!(lab.update(add), "NOERROR");
+}
+
+#[test]
+fn a_small_repair_does_not_carry_a_large_deletion_with_it() {
+    let lab = Lab::demo();
+    lab.sql("DELETE FROM record WHERE owner IN ('api.example.com.', 'web.example.com.');");
+    lab.until("example.com.", "holding");
+    // One of the two is put back: the other is still missing.
+    lab.sql(REPAIR_API_WHOLE);
+    let still = eventually("the hold is about web alone", || {
+        let status = lab.status("example.com.");
+        let reason = status["reason"].as_str().unwrap_or_default().to_owned();
+        if reason.contains("www.example.com.") && !reason.contains("api.example.com. A ") {
+            Ok(status)
+        } else {
+            Err(status.to_string())
+        }
+    });
+    assert_eq!(still["state"], "holding", "{still}");
+    assert_eq!(lab.data("web.example.com A"), ["192.0.2.80"]);
+    // What the status offers is what a person would do.
+    let mend = still["mend"].as_str().expect("what to do").to_owned();
+    programs::run(Command::new("sh").args(["-c", &mend]), "").expect_ok();
+    live(&lab);
+    assert_eq!(lab.data("web.example.com A"), ["192.0.2.80"]);
+}
+
+const REPAIR_API_WHOLE: &str = "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES
+    ('example.com.', 'api.example.com.', 60, 'A', '192.0.2.10'),
+    ('example.com.', 'api.example.com.', 60, 'A', '192.0.2.11'),
+    ('example.com.', 'api.example.com.', 60, 'AAAA', '2001:db8::10'),
+    ('example.com.', 'api.example.com.', 60, 'AAAA', '2001:db8::11');";
+
+#[test]
+fn what_status_says_to_do_mends_every_kind_of_damage() {
+    let lab = Lab::demo();
+    for damage in [
+        EMPTY_API,
+        "UPDATE record SET rdata = '300.1.1.1' WHERE owner = 'api.example.com.' AND type = 'A';",
+        "DELETE FROM record WHERE type = 'SOA' AND owner = 'example.com.';",
+        "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES
+         ('example.com.', 'www.example.com.', 60, 'A', '192.0.2.1');",
+        "DELETE FROM record;",
+    ] {
+        lab.sql(damage);
+        let status = eventually("a hold", || {
+            let zones = ["example.com.", "2.0.192.in-addr.arpa."].map(|zone| lab.status(zone));
+            let held = zones
+                .into_iter()
+                .find(|status| status["state"] == "holding");
+            held.ok_or_else(|| damage.to_owned())
+        });
+        assert_eq!(
+            lab.data("api.example.com A"),
+            ["192.0.2.10", "192.0.2.11"],
+            "{damage}"
+        );
+        let mut mend = status["mend"].as_str().unwrap_or_default().to_owned();
+        eventually("mended", || {
+            let ran = programs::run(Command::new("sh").args(["-c", &mend]), "");
+            let zones = ["example.com.", "2.0.192.in-addr.arpa."].map(|zone| lab.status(zone));
+            match zones.iter().find(|status| status["state"] == "holding") {
+                None => Ok(()),
+                Some(status) => {
+                    let next = status["mend"].as_str().unwrap_or_default();
+                    let told = format!("{damage}\n{mend}\n{ran}\n{status}");
+                    mend = next.to_owned();
+                    Err(told)
+                }
+            }
+        });
+        live(&lab);
+        assert_eq!(lab.data("-x 192.0.2.25"), ["mail.example.com."], "{damage}");
+    }
+}
+
+#[test]
+fn somebody_who_keeps_the_store_locked_stops_no_answer() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let lab = Lab::demo();
+    let mut other = Command::new("sqlite3")
+        .arg(lab.database())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sqlite3");
+    let mut stdin = other.stdin.take().expect("piped");
+    stdin
+        .write_all(b"BEGIN IMMEDIATE;\nSELECT 'locked';\n")
+        .expect("sent");
+    let mut said = std::io::BufReader::new(other.stdout.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).expect("said");
+    assert_eq!(line.trim(), "locked");
+    std::thread::scope(|scope| {
+        let add = "zone example.com\nupdate add patient.example.com. 60 A 192.0.2.1";
+        let update = scope.spawn(|| lab.update(add));
+        for _ in 0..5 {
+            assert_eq!(lab.data("api.example.com A"), ["192.0.2.10", "192.0.2.11"]);
+        }
+        stdin.write_all(b"ROLLBACK;\n").expect("sent");
+        drop(stdin);
+        assert_eq!(update.join().expect("a client"), "NOERROR");
+    });
+    programs::wait(&mut other, std::time::Duration::from_secs(10)).expect("it ends");
+    assert_eq!(lab.data("patient.example.com A"), ["192.0.2.1"]);
+}

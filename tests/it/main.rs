@@ -11,6 +11,7 @@ mod commands;
 mod endings;
 mod handedits;
 mod holding;
+mod policies;
 mod readme;
 mod reasons;
 mod refusals;
