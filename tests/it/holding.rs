@@ -339,6 +339,24 @@ const REPAIR_API_WHOLE: &str = "INSERT INTO record (zone, owner, ttl, type, rdat
     ('example.com.', 'api.example.com.', 60, 'AAAA', '2001:db8::10'),
     ('example.com.', 'api.example.com.', 60, 'AAAA', '2001:db8::11');";
 
+/// Does what the status says: lines for the shell, or, where they would be many, an export and an
+/// import.
+fn mend(lab: &Lab, zone: &str, said: &str) {
+    if said.starts_with("sqlite3 ") {
+        programs::run(Command::new("sh").args(["-c", said]), "").expect_ok();
+        return;
+    }
+    assert!(
+        said.contains("zone export") && said.contains("--replace"),
+        "{said}"
+    );
+    lab.write("mend.zone", &lab.cli(&["zone", "export", zone]).expect_ok());
+    let file = lab.path("mend.zone").display().to_string();
+    lab.cli(&["zone", "import", zone, &file, "--replace"])
+        .expect_ok();
+    lab.until(zone, "live");
+}
+
 #[test]
 fn what_status_says_to_do_mends_every_kind_of_damage() {
     let lab = Lab::demo();
@@ -351,33 +369,20 @@ fn what_status_says_to_do_mends_every_kind_of_damage() {
         "DELETE FROM record;",
     ] {
         lab.sql(damage);
-        let status = eventually("a hold", || {
-            let zones = ["example.com.", "2.0.192.in-addr.arpa."].map(|zone| lab.status(zone));
-            let held = zones
-                .into_iter()
-                .find(|status| status["state"] == "holding");
-            held.ok_or_else(|| damage.to_owned())
-        });
+        lab.until("example.com.", "holding");
         assert_eq!(
             lab.data("api.example.com A"),
             ["192.0.2.10", "192.0.2.11"],
             "{damage}"
         );
-        let mut mend = status["mend"].as_str().unwrap_or_default().to_owned();
-        eventually("mended", || {
-            let ran = programs::run(Command::new("sh").args(["-c", &mend]), "");
-            let zones = ["example.com.", "2.0.192.in-addr.arpa."].map(|zone| lab.status(zone));
-            match zones.iter().find(|status| status["state"] == "holding") {
-                None => Ok(()),
-                Some(status) => {
-                    let next = status["mend"].as_str().unwrap_or_default();
-                    let told = format!("{damage}\n{mend}\n{ran}\n{status}");
-                    mend = next.to_owned();
-                    Err(told)
-                }
+        for zone in ["example.com.", "2.0.192.in-addr.arpa."] {
+            let status = lab.status(zone);
+            if status["state"] == "holding" {
+                mend(&lab, zone, status["mend"].as_str().unwrap_or_default());
             }
-        });
+        }
         live(&lab);
+        lab.until("2.0.192.in-addr.arpa.", "live");
         assert_eq!(lab.data("-x 192.0.2.25"), ["mail.example.com."], "{damage}");
     }
 }
