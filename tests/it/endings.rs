@@ -1,10 +1,10 @@
 //! Starting, stopping, and starting again.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::harness::eventually;
@@ -81,17 +81,39 @@ fn a_port_that_is_taken_is_named() {
 struct Serving {
     child: Child,
     at: SocketAddr,
+    said: Vec<JoinHandle<Vec<String>>>,
+}
+
+fn read_on(stream: Box<dyn Read + Send>) -> JoinHandle<Vec<String>> {
+    thread::spawn(move || {
+        BufReader::new(stream)
+            .lines()
+            .map_while(Result::ok)
+            .collect()
+    })
 }
 
 impl Serving {
     fn start(lab: &Lab) -> Serving {
+        let mut serving = Serving::spawn(lab);
         // Its words are read on, so that a full pipe never stops it.
-        Serving::heard_by(lab, |stream| {
-            thread::spawn(move || BufReader::new(stream).lines().count());
-        })
+        let streams = [
+            Box::new(serving.child.stdout.take().expect("piped")) as Box<dyn Read + Send>,
+            Box::new(serving.child.stderr.take().expect("piped")),
+        ];
+        serving.said = streams.map(read_on).into();
+        serving.answering(lab)
     }
 
-    fn heard_by(lab: &Lab, hear: fn(Box<dyn std::io::Read + Send>)) -> Serving {
+    /// Nobody reads what it prints: the pipes are closed.
+    fn unheard(lab: &Lab) -> Serving {
+        let mut serving = Serving::spawn(lab);
+        serving.child.stdout = None;
+        serving.child.stderr = None;
+        serving.answering(lab)
+    }
+
+    fn spawn(lab: &Lab) -> Serving {
         let at = lab::free_address();
         let config = lab.read("lastgood.toml");
         let listen = config
@@ -103,16 +125,21 @@ impl Serving {
             &config.replace(listen, &format!("listen = [\"{at}\"]")),
         );
         let mut command = lab.command(&["serve"]);
-        let mut child = command
+        let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        hear(Box::new(child.stdout.take().expect("piped")));
-        hear(Box::new(child.stderr.take().expect("piped")));
-        let mut serving = Serving { child, at };
+        Serving {
+            child,
+            at,
+            said: Vec::new(),
+        }
+    }
+
+    fn answering(mut self, lab: &Lab) -> Serving {
         eventually("the server answers", || {
-            if let Some(status) = serving.child.try_wait().expect("our own child") {
+            if let Some(status) = self.child.try_wait().expect("our own child") {
                 return Err(format!("it ended: {status}"));
             }
             let ran = lab.cli(&["--json", "status"]);
@@ -122,12 +149,20 @@ impl Serving {
                 Err(ran.to_string())
             }
         });
-        serving
+        self
     }
 
     fn signal(&self, signal: &str) {
         let line = format!("kill -{signal} {}", self.child.id());
         programs::run(Command::new("sh").args(["-c", &line]), "").expect_ok();
+    }
+
+    /// The lines that it printed, once it has ended.
+    fn said(&mut self) -> Vec<String> {
+        self.said
+            .drain(..)
+            .flat_map(|lines| lines.join().expect("a reader"))
+            .collect()
     }
 
     fn ended(&mut self) -> Option<i32> {
@@ -194,7 +229,7 @@ fn sighup_does_not_end_the_server() {
 fn a_server_that_nobody_listens_to_goes_on() {
     let lab = Lab::prepared_demo();
     // As when the program at the other end of a pipe ends: every line and the screen fail.
-    let mut serving = Serving::heard_by(&lab, drop);
+    let mut serving = Serving::unheard(&lab);
     for number in 0..3 {
         let update = library::update("example.com.", library::demo_key(), false, |section| {
             section.add_a(&format!("unheard{number}.example.com."), [192, 0, 2, 1]);
@@ -313,4 +348,46 @@ fn an_error_in_the_configuration_names_file_key_and_the_nearest_right_one() {
             assert!(ran.stderr.contains(word), "{word}: {ran}");
         }
     }
+}
+
+#[test]
+fn an_idle_connection_does_not_keep_a_server_from_ending() {
+    let lab = Lab::prepared_demo();
+    let mut serving = Serving::start(&lab);
+    let idle: Vec<_> = (0..10).map(|_| library::connect(serving.at)).collect();
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+    drop(idle);
+}
+
+#[test]
+fn the_log_is_json_when_the_configuration_says_so() {
+    let lab = Lab::prepared_demo();
+    let config = lab
+        .read("lastgood.toml")
+        .replace("[server]", "[server]\nlog = \"json\"");
+    lab.write("lastgood.toml", &config);
+    let mut serving = Serving::start(&lab);
+    let emptying = library::update("example.com.", library::demo_key(), false, |section| {
+        section.delete_a("api.example.com.");
+    });
+    emptying.send(serving.at, Transport::Udp);
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+    let lines = serving.said();
+    let values: Vec<serde_json::Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let refusals: Vec<_> = values
+        .iter()
+        .filter(|value| value.to_string().contains("min-members"))
+        .collect();
+    assert_eq!(refusals.len(), 1, "one line for a refusal: {values:#?}");
+    assert!(
+        refusals[0].to_string().contains("reference"),
+        "{}",
+        refusals[0]
+    );
+    assert!(!lines.concat().contains(PUBLIC_SECRET), "never a secret");
 }

@@ -31,6 +31,13 @@ fn last_good(lab: &Lab) {
         );
         assert!(reply.has("aa"), "{}", reply.text);
     }
+    let kdig = lab.kdig("api.example.com A +edns");
+    let told = kdig.ede.clone().expect("an extended error");
+    assert!(
+        told.0 == 3 && told.1.starts_with("lastgood rev="),
+        "{}",
+        kdig.text
+    );
     let plain = library::query("api.example.com.", RecordType::A, None);
     let plain = library::ask(lab.v4(), Transport::Udp, &plain);
     assert!(
@@ -277,4 +284,142 @@ fn an_update_in_the_same_moment_as_the_damage_is_judged_by_what_is_served() {
     let key = format!("-y hmac-sha256:demo:{PUBLIC_SECRET}");
     let reply = lab.dig(&format!("{key} CH TXT last-refusal.demo.lastgood."));
     assert_eq!(reply.status, "NOERROR", "{}", reply.text);
+}
+
+#[test]
+fn a_fresh_demo_has_nothing_to_complain_of() {
+    let lab = Lab::demo();
+    for zone in ["example.com.", "2.0.192.in-addr.arpa."] {
+        let status = lab.status(zone);
+        assert_eq!(status["state"], "live", "{status}");
+        assert_eq!(status["findings"], serde_json::json!([]), "{status}");
+    }
+}
+
+#[test]
+fn a_database_cut_off_in_place_is_not_believed() {
+    let lab = Lab::demo();
+    // By another process: this one must not open the file of the server that it runs.
+    let cut = format!(": > '{}'", lab.database().display());
+    programs::run(Command::new("sh").args(["-c", &cut]), "").expect_ok();
+    lab.until("example.com.", "holding");
+    last_good_everywhere(&lab);
+    let add = "zone example.com\nupdate add lost.example.com. 60 A 192.0.2.1";
+    assert_ne!(lab.update(add), "NOERROR");
+}
+
+#[test]
+fn a_small_repair_does_not_carry_a_large_deletion_with_it() {
+    let lab = Lab::demo();
+    lab.sql("DELETE FROM record WHERE owner IN ('api.example.com.', 'web.example.com.');");
+    lab.until("example.com.", "holding");
+    // One of the two is put back: the other is still missing.
+    lab.sql(REPAIR_API_WHOLE);
+    let still = eventually("the hold is about web alone", || {
+        let status = lab.status("example.com.");
+        let reason = status["reason"].as_str().unwrap_or_default().to_owned();
+        if reason.contains("www.example.com.") && !reason.contains("api.example.com. A ") {
+            Ok(status)
+        } else {
+            Err(status.to_string())
+        }
+    });
+    assert_eq!(still["state"], "holding", "{still}");
+    assert_eq!(lab.data("web.example.com A"), ["192.0.2.80"]);
+    // What the status offers is what a person would do.
+    let mend = still["mend"].as_str().expect("what to do").to_owned();
+    programs::run(Command::new("sh").args(["-c", &mend]), "").expect_ok();
+    live(&lab);
+    assert_eq!(lab.data("web.example.com A"), ["192.0.2.80"]);
+}
+
+const REPAIR_API_WHOLE: &str = "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES
+    ('example.com.', 'api.example.com.', 60, 'A', '192.0.2.10'),
+    ('example.com.', 'api.example.com.', 60, 'A', '192.0.2.11'),
+    ('example.com.', 'api.example.com.', 60, 'AAAA', '2001:db8::10'),
+    ('example.com.', 'api.example.com.', 60, 'AAAA', '2001:db8::11');";
+
+/// Does what the status says: lines for the shell, or, where they would be many, an export and an
+/// import.
+fn mend(lab: &Lab, zone: &str, said: &str) {
+    if said.starts_with("sqlite3 ") {
+        programs::run(Command::new("sh").args(["-c", said]), "").expect_ok();
+        lab.until(zone, "live");
+        return;
+    }
+    assert!(
+        said.contains("zone export") && said.contains("--replace"),
+        "{said}"
+    );
+    lab.write("mend.zone", &lab.cli(&["zone", "export", zone]).expect_ok());
+    let file = lab.path("mend.zone").display().to_string();
+    lab.cli(&["zone", "import", zone, &file, "--replace"])
+        .expect_ok();
+    lab.until(zone, "live");
+}
+
+#[test]
+fn what_status_says_to_do_mends_every_kind_of_damage() {
+    let lab = Lab::demo();
+    for damage in [
+        EMPTY_API,
+        "UPDATE record SET rdata = '300.1.1.1' WHERE owner = 'api.example.com.' AND type = 'A';",
+        "DELETE FROM record WHERE type = 'SOA' AND owner = 'example.com.';",
+        "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES
+         ('example.com.', 'www.example.com.', 60, 'A', '192.0.2.1');",
+        "DELETE FROM record;",
+    ] {
+        lab.sql(damage);
+        lab.until("example.com.", "holding");
+        assert_eq!(
+            lab.data("api.example.com A"),
+            ["192.0.2.10", "192.0.2.11"],
+            "{damage}"
+        );
+        eventually("every zone is mended", || {
+            for zone in ["example.com.", "2.0.192.in-addr.arpa."] {
+                let status = lab.status(zone);
+                if status["state"] == "holding" {
+                    mend(&lab, zone, status["mend"].as_str().unwrap_or_default());
+                    return Err(status.to_string());
+                }
+            }
+            Ok(())
+        });
+        live(&lab);
+        assert_eq!(lab.data("-x 192.0.2.25"), ["mail.example.com."], "{damage}");
+    }
+}
+
+#[test]
+fn somebody_who_keeps_the_store_locked_stops_no_answer() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let lab = Lab::demo();
+    let mut other = Command::new("sqlite3")
+        .arg(lab.database())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sqlite3");
+    let mut stdin = other.stdin.take().expect("piped");
+    stdin
+        .write_all(b"BEGIN IMMEDIATE;\nSELECT 'locked';\n")
+        .expect("sent");
+    let mut said = std::io::BufReader::new(other.stdout.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).expect("said");
+    assert_eq!(line.trim(), "locked");
+    std::thread::scope(|scope| {
+        let add = "zone example.com\nupdate add patient.example.com. 60 A 192.0.2.1";
+        let update = scope.spawn(|| lab.update(add));
+        for _ in 0..5 {
+            assert_eq!(lab.data("api.example.com A"), ["192.0.2.10", "192.0.2.11"]);
+        }
+        stdin.write_all(b"ROLLBACK;\n").expect("sent");
+        drop(stdin);
+        assert_eq!(update.join().expect("a client"), "NOERROR");
+    });
+    programs::wait(&mut other, std::time::Duration::from_secs(10)).expect("it ends");
+    assert_eq!(lab.data("patient.example.com A"), ["192.0.2.1"]);
 }

@@ -154,10 +154,12 @@ impl Lab {
         dig(self.v6(), words)
     }
 
-    /// The sorted RDATA of an answer.
+    /// The sorted RDATA of an answer that is no error.
     #[track_caller]
     pub fn data(&self, words: &str) -> Vec<String> {
-        self.dig(words).data()
+        let reply = self.dig(words);
+        assert_eq!(reply.status, "NOERROR", "{words}: {}", reply.text);
+        reply.data()
     }
 
     #[track_caller]
