@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::backup::StepResult;
 use rusqlite::{Connection, OpenFlags};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::identity::beside;
 use super::verify::{self, Verification};
 use super::{Settings, StoreError, open};
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
     pub file: PathBuf,
     pub octets: u64,
@@ -97,7 +97,7 @@ fn read_back(part: &Path) -> Result<Verification, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let copy = Connection::open_with_flags(part, flags)?;
     let read = copy.unchecked_transaction()?;
-    verify::verify(&read, None)
+    verify::all(&read, None)
 }
 
 fn put_in_place(part: &Path, file: &Path) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
@@ -27,7 +27,7 @@ pub enum Chain {
 }
 
 /// An earlier head that the chain still goes through: nothing before it was rewritten.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     pub id: i64,
     /// Of the row; `None` where it was pruned, and a checkpoint has kept its hash.

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::revision::ChangeText;
@@ -14,7 +14,7 @@ use crate::rr::{Name, RrSet, Rtype};
 use crate::zone::{Diff, Digest, RrsetChange};
 
 /// What lies between two revisions of a zone, in presentation form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     pub zone: String,
     pub from: u64,
@@ -28,7 +28,7 @@ pub struct Changes {
 }
 
 /// One RRset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub owner: String,
     #[serde(rename = "type")]

@@ -65,7 +65,7 @@ impl History {
     /// audit row that must still be there, 64 hexadecimal digits.
     pub fn verify(&self, head: Option<&str>) -> Result<Verification, StoreError> {
         let read = self.0.unchecked_transaction()?;
-        verify::verify(&read, head)
+        verify::all(&read, head)
     }
 
     /// What lies between two revisions of a zone; 0 is the empty zone that it began as.

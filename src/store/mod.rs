@@ -50,7 +50,7 @@ pub use revision::{NewRevision, RevisionRow};
 pub use rows::{BadRow, FreezeRow, Loaded, ZoneRow};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;
-pub use verify::Verification;
+pub use verify::{Verification, verify};
 
 /// Seconds; RFC 2181 §8.
 const TTL_MAX: u32 = i32::MAX as u32;

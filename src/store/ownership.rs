@@ -16,12 +16,17 @@ struct Stranger {
     is_writable: bool,
 }
 
-fn strangers_to(database: &Path, user: u32) -> Vec<Stranger> {
+/// What SQLite writes to.
+const DATABASE: &[&str] = &["", "-wal", "-shm"];
+/// Also the lock of the server's.
+const ALL: &[&str] = &["", "-wal", "-shm", ".lock"];
+
+fn strangers_to(database: &Path, suffixes: &[&str], user: u32) -> Vec<Stranger> {
     if user == 0 {
         return Vec::new();
     }
-    ["", "-wal", "-shm"]
-        .into_iter()
+    suffixes
+        .iter()
         .filter_map(|suffix| {
             let path = beside(database, suffix);
             let uid = std::fs::metadata(&path).ok()?.uid();
@@ -72,7 +77,7 @@ pub fn strangers(database: &Path) -> Option<String> {
 }
 
 fn told(database: &Path, user: u32) -> Option<String> {
-    let strangers = strangers_to(database, user);
+    let strangers = strangers_to(database, ALL, user);
     let first = strangers.first()?;
     let paths: Vec<&Path> = strangers.iter().map(|stranger| &*stranger.path).collect();
     let shown: Vec<String> = paths
@@ -91,7 +96,7 @@ fn told(database: &Path, user: u32) -> Option<String> {
 /// Whether the store can be written by this process.
 pub(super) fn check(database: &Path) -> Result<(), StoreError> {
     let user = Uid::effective().as_raw();
-    let closed: Vec<PathBuf> = strangers_to(database, user)
+    let closed: Vec<PathBuf> = strangers_to(database, DATABASE, user)
         .into_iter()
         .filter(|stranger| !stranger.is_writable)
         .map(|stranger| stranger.path)
@@ -100,7 +105,10 @@ pub(super) fn check(database: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     let paths: Vec<&Path> = closed.iter().map(PathBuf::as_path).collect();
-    let mend = match strangers_to(database, user).iter().all(|s| s.uid == user) {
+    let mend = match strangers_to(database, DATABASE, user)
+        .iter()
+        .all(|s| s.uid == user)
+    {
         true => format!(
             "chmod u+rw {}",
             paths

@@ -3,18 +3,18 @@
 //! of, and lead from the digest of the one before to its own.
 
 use rusqlite::Connection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::chain::{self, Chain, Witness};
 use super::changes::{self, Step};
-use super::{StoreError, ZoneRow, revision, rows};
+use super::{History, Settings, StoreError, ZoneRow, revision, rows};
 use crate::guard;
 use crate::zone::{Diff, Digest, ZoneImage};
 
 /// More faults of one kind than this are not listed.
 const LISTED_MAX: usize = 20;
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// Nothing is wrong.
     pub whole: bool,
@@ -34,10 +34,18 @@ pub struct Verification {
     pub notes: Vec<String>,
 }
 
-pub(super) fn verify(
-    connection: &Connection,
-    head: Option<&str>,
-) -> Result<Verification, StoreError> {
+/// Verifies the store on a connection of its own, which has seen no page of it before.
+pub fn verify(settings: &Settings, head: Option<&str>) -> Result<Verification, StoreError> {
+    match History::open(settings).and_then(|history| history.verify(head)) {
+        Err(error @ (StoreError::Damaged(_) | StoreError::Truncated(_))) => Ok(Verification {
+            faults: vec![error.to_string()],
+            ..Verification::default()
+        }),
+        result => result,
+    }
+}
+
+pub(super) fn all(connection: &Connection, head: Option<&str>) -> Result<Verification, StoreError> {
     let mut found = Verification::default();
     found.look("the database", |found| integrity(connection, found))?;
     found.look("the audit", |found| audit(connection, head, found))?;
