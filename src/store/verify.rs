@@ -250,10 +250,10 @@ fn audited(connection: &Connection, found: &mut Verification) -> Result<(), Stor
     let mut statement = connection.prepare(&format!(
         "SELECT {}, audit.reference,
                 CASE WHEN json_valid(audit.detail)
-                     THEN json_extract(audit.detail, '$.revision_hash') END AS hash
+                     THEN json_extract(audit.detail, '$.revision_hash') END AS noted
          FROM audit
          JOIN revision ON revision.zone = audit.zone AND revision.number = audit.revision
-         WHERE hash IS NOT NULL ORDER BY audit.id",
+         WHERE noted IS NOT NULL ORDER BY audit.id",
         columns.join(", ")
     ))?;
     let mut rows = statement.query([])?;

@@ -14,6 +14,7 @@ mod handedits;
 mod holding;
 mod keys;
 mod packaging;
+mod ledger;
 mod readme;
 mod reasons;
 mod refusals;
