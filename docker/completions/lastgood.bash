@@ -16,6 +16,12 @@ _lastgood() {
             ",$1")
                 cmd="lastgood"
                 ;;
+            lastgood,backup)
+                cmd="lastgood__subcmd__backup"
+                ;;
+            lastgood,diff)
+                cmd="lastgood__subcmd__diff"
+                ;;
             lastgood,freeze)
                 cmd="lastgood__subcmd__freeze"
                 ;;
@@ -37,11 +43,20 @@ _lastgood() {
             lastgood,thaw)
                 cmd="lastgood__subcmd__thaw"
                 ;;
+            lastgood,verify)
+                cmd="lastgood__subcmd__verify"
+                ;;
             lastgood,why)
                 cmd="lastgood__subcmd__why"
                 ;;
             lastgood,zone)
                 cmd="lastgood__subcmd__zone"
+                ;;
+            lastgood__subcmd__help,backup)
+                cmd="lastgood__subcmd__help__subcmd__backup"
+                ;;
+            lastgood__subcmd__help,diff)
+                cmd="lastgood__subcmd__help__subcmd__diff"
                 ;;
             lastgood__subcmd__help,freeze)
                 cmd="lastgood__subcmd__help__subcmd__freeze"
@@ -63,6 +78,9 @@ _lastgood() {
                 ;;
             lastgood__subcmd__help,thaw)
                 cmd="lastgood__subcmd__help__subcmd__thaw"
+                ;;
+            lastgood__subcmd__help,verify)
+                cmd="lastgood__subcmd__help__subcmd__verify"
                 ;;
             lastgood__subcmd__help,why)
                 cmd="lastgood__subcmd__help__subcmd__why"
@@ -134,8 +152,44 @@ _lastgood() {
 
     case "${cmd}" in
         lastgood)
-            opts="-h -V --config --json --help --version serve status zone why log freeze thaw key help"
+            opts="-h -V --config --json --help --version serve status zone why log diff verify backup freeze thaw key help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__backup)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__diff)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -182,8 +236,36 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__help)
-            opts="serve status zone why log freeze thaw key help"
+            opts="serve status zone why log diff verify backup freeze thaw key help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__backup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -294,6 +376,20 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__help__subcmd__thaw)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -547,6 +643,28 @@ _lastgood() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__verify)
+            opts="-h --head --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --head)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

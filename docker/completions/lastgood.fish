@@ -33,6 +33,9 @@ complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "status" -d 'How t
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "zone" -d 'List, check, import and export zones'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "why" -d 'Tell who asked for a change, what was asked, and how each rule judged it'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "log" -d 'The latest changes, refused ones included'
+complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "diff" -d 'What lies between two revisions of a zone'
+complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "verify" -d 'Read the whole store and compare it with what was written; exit code 1 when it differs'
+complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "backup" -d 'Copy the store to a new file, while the server goes on'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "freeze" -d 'Refuse every change of the server, of a zone or by a key, until thawed'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "thaw" -d 'End a freeze'
 complete -c lastgood -n "__fish_lastgood_needs_command" -f -a "key" -d 'Make keys for signed updates'
@@ -80,6 +83,16 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand log" -l limit -d 'How 
 complete -c lastgood -n "__fish_lastgood_using_subcommand log" -l config -d 'The configuration [default: lastgood.toml, then /etc/lastgood/lastgood.toml]' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand log" -l json -d 'Print JSON'
 complete -c lastgood -n "__fish_lastgood_using_subcommand log" -s h -l help -d 'Print help'
+complete -c lastgood -n "__fish_lastgood_using_subcommand diff" -l config -d 'The configuration [default: lastgood.toml, then /etc/lastgood/lastgood.toml]' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand diff" -l json -d 'Print JSON'
+complete -c lastgood -n "__fish_lastgood_using_subcommand diff" -s h -l help -d 'Print help'
+complete -c lastgood -n "__fish_lastgood_using_subcommand verify" -l head -d 'A head noted earlier: prove that nothing up to it was rewritten' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand verify" -l config -d 'The configuration [default: lastgood.toml, then /etc/lastgood/lastgood.toml]' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand verify" -l json -d 'Print JSON'
+complete -c lastgood -n "__fish_lastgood_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l config -d 'The configuration [default: lastgood.toml, then /etc/lastgood/lastgood.toml]' -r -F
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -l json -d 'Print JSON'
+complete -c lastgood -n "__fish_lastgood_using_subcommand backup" -s h -l help -d 'Print help'
 complete -c lastgood -n "__fish_lastgood_using_subcommand freeze" -l zone -d 'Changes of this zone' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand freeze" -l key -d 'Changes by this key' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand freeze" -l reason -d 'Why, for those whose changes are refused and for the audit' -r
@@ -103,15 +116,18 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_s
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from generate" -s h -l help -d 'Print help'
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "generate" -d 'Make a new secret and print it, as a file for `nsupdate -k` and `secret_file`'
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "serve" -d 'Serve the configured zones until SIGTERM'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "status" -d 'How the server and its zones are; exit code 1 when a zone holds'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "zone" -d 'List, check, import and export zones'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "why" -d 'Tell who asked for a change, what was asked, and how each rule judged it'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "log" -d 'The latest changes, refused ones included'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "freeze" -d 'Refuse every change of the server, of a zone or by a key, until thawed'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "thaw" -d 'End a freeze'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "key" -d 'Make keys for signed updates'
-complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log freeze thaw key help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "serve" -d 'Serve the configured zones until SIGTERM'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "status" -d 'How the server and its zones are; exit code 1 when a zone holds'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "zone" -d 'List, check, import and export zones'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "why" -d 'Tell who asked for a change, what was asked, and how each rule judged it'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "log" -d 'The latest changes, refused ones included'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "diff" -d 'What lies between two revisions of a zone'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "verify" -d 'Read the whole store and compare it with what was written; exit code 1 when it differs'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "backup" -d 'Copy the store to a new file, while the server goes on'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "freeze" -d 'Refuse every change of the server, of a zone or by a key, until thawed'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "thaw" -d 'End a freeze'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "key" -d 'Make keys for signed updates'
+complete -c lastgood -n "__fish_lastgood_using_subcommand help; and not __fish_seen_subcommand_from serve status zone why log diff verify backup freeze thaw key help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from zone" -f -a "list" -d 'List the zones'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from zone" -f -a "check" -d 'Say everything that is wrong with a zone file; needs neither server nor configuration'
 complete -c lastgood -n "__fish_lastgood_using_subcommand help; and __fish_seen_subcommand_from zone" -f -a "import" -d 'Bring a zone file into the running server, whole or not at all'

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::UnixListener;
 
-use super::{Report, Server, history, zones};
+use super::{Report, Server, history, ledger, zones};
 use crate::change::{Body, Submission};
 use crate::guard::{Actor, FreezeScope, Override, Path};
 use crate::rr::Name;
@@ -29,6 +29,9 @@ pub(super) fn router(server: Server) -> Router {
         .route("/v1/zone/import", post(zones::import).layer(whole_zones))
         .route("/v1/why", get(history::why))
         .route("/v1/log", get(history::log))
+        .route("/v1/verify", get(ledger::verify))
+        .route("/v1/diff", get(ledger::diff))
+        .route("/v1/backup", post(ledger::backup))
         .route("/v1/freeze", post(freeze))
         .route("/v1/thaw", post(thaw))
         .layer(DefaultBodyLimit::max(REQUEST_OCTETS_MAX))
@@ -154,6 +157,7 @@ async fn status(State(server): State<Server>) -> impl IntoResponse {
             "store": server.store.path,
         },
         "freezes": server.change.freezes(),
+        "notices": server.change.notices(),
         "zones": zones,
     }))
 }

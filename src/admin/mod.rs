@@ -1,13 +1,15 @@
 //! The control socket: HTTP and JSON on a Unix socket that only its owner may open.
 //!
 //! Read in order: `socket` (taking the path), `api` (the endpoints), `report` (the JSON forms of
-//! outcomes), `zones`, `history` (the handlers), `examine` (what is wrong with a zone's text).
+//! outcomes), `zones`, `history`, `ledger` (the handlers), `examine` (what is wrong with a zone's text).
 //! Not here: judging and keeping changes (`change`), printing for people (`cli`). No endpoint reads
-//! a path that a client names: clients send the text.
+//! a path that a client names: clients send the text. One writes a new
+//! file where a client says, as the server's user: `backup`.
 
 mod api;
 mod examine;
 mod history;
+mod ledger;
 mod report;
 mod socket;
 mod zones;

@@ -63,6 +63,7 @@ struct Sheet {
     freezes: Vec<Freeze>,
     orphaned: BTreeSet<Name>,
     refusals: HashMap<Name, LastRefusal>,
+    notices: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -113,6 +114,14 @@ impl Board {
             "ref={} at={} guard={}: {}",
             last.reference, last.at, last.rule, last.reason
         ))
+    }
+
+    pub(super) fn notices(&self) -> Vec<String> {
+        self.sheet().notices.clone()
+    }
+
+    pub(super) fn set_notices(&self, notices: Vec<String>) {
+        self.sheet().notices = notices;
     }
 
     pub(super) fn set_freezes(&self, freezes: &[Freeze]) {

@@ -39,7 +39,7 @@ pub(super) enum Watched {
 }
 
 type FileId = (u64, u64);
-type Stamp = (FileId, u64, i64, i64);
+type Stamp = (FileId, u64, [Option<(i64, i64)>; 3]);
 
 fn id(path: &Path) -> Option<FileId> {
     std::fs::metadata(path)
@@ -49,12 +49,12 @@ fn id(path: &Path) -> Option<FileId> {
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let meta = std::fs::metadata(path).ok()?;
-    Some((
-        (meta.dev(), meta.ino()),
-        meta.size(),
-        meta.ctime(),
-        meta.ctime_nsec(),
-    ))
+    // What keeps a database from being opened may be one of the files beside it.
+    let changed = ["", "-wal", "-shm"].map(|suffix| {
+        let meta = std::fs::metadata(beside(path, suffix)).ok()?;
+        Some((meta.ctime(), meta.ctime_nsec()))
+    });
+    Some(((meta.dev(), meta.ino()), meta.size(), changed))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -76,7 +76,9 @@ impl Loss {
     pub(super) fn at_start(settings: &Settings, error: &StoreError) -> Loss {
         Loss {
             reason: format!("the store is not fit: {error}"),
-            mend: mend(&settings.path),
+            mend: error
+                .mend()
+                .map_or_else(|| mend(&settings.path), str::to_owned),
         }
     }
 }
@@ -209,10 +211,12 @@ impl Custody {
             self.set_log_aside(&path);
         }
         let outcome = Store::open_existing(&self.settings)
-            .map_err(|error| error.to_string())
+            .map_err(|error| (error.to_string(), error.mend().map(str::to_owned)))
             .and_then(|store| match ours || published.zones().next().is_none() {
                 true => Ok(store),
-                false => same_zones(&store, published).map(|()| store),
+                false => same_zones(&store, published)
+                    .map(|()| store)
+                    .map_err(|why| (why, None)),
             });
         match outcome {
             Ok(store) => {
@@ -220,8 +224,9 @@ impl Custody {
                 self.take(store);
                 Ok(())
             }
-            Err(why) => {
-                let loss = self.loss(&path, &format!("is not fit: {why}"));
+            Err((why, mend)) => {
+                let mut loss = self.loss(&path, &format!("is not fit: {why}"));
+                loss.mend = mend.unwrap_or(loss.mend);
                 self.stranger = stamp(&path).map(|stamp| (stamp, loss.clone()));
                 Err(loss)
             }

@@ -72,10 +72,21 @@ pub(super) fn decide(
         }
         _ => {}
     }
-    let reference = tx.add_audit(account::row(submission, &judged, course, moment, mac))?;
-    Ok(conclude(
-        turn, submission, judged, course, reference, moment,
-    ))
+    let known = desk.repeats.again(submission, &judged.decision, moment);
+    let repeated = known.is_some();
+    let reference = match known {
+        Some(reference) => reference,
+        None => tx.add_audit(account::row(submission, &judged, course, moment, mac))?,
+    };
+    if !repeated {
+        desk.repeats
+            .first(submission, &judged.decision, &reference, moment);
+    }
+    let outcome = conclude(turn, submission, judged, course, reference, moment);
+    if repeated && let Some(Note::Refused { again, .. }) = turn.notes.last_mut() {
+        *again = true;
+    }
+    Ok(outcome)
 }
 
 /// A rule that errs refuses the change (P6): whatever a panic says of us, serving and the other
@@ -208,6 +219,7 @@ fn conclude(
                 actor,
                 refused: refused.clone(),
                 moment,
+                again: false,
             });
             Outcome::Refused(refused)
         }

@@ -9,7 +9,8 @@
 //! `startup` and `admission` (store or snapshot), `reconcile` (edits by hand, damage, holding),
 //! `custody` (losing and regaining the store), `reload` and `policy` (a new configuration, and the
 //! last one of zones that it does not name), `account` (audit rows), `repair` (what to tell the
-//! operator), `standing` (what a zone is served with although it should not be so), `board` (status).
+//! operator), `standing` (what a zone is served with although it should not be so), `repeats`
+//! (refusals in a flood), `upkeep` and `retention` (what is done while nobody waits), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
 mod account;
@@ -23,9 +24,12 @@ mod policy;
 mod reconcile;
 mod reload;
 mod repair;
+mod repeats;
+mod retention;
 mod standing;
 mod startup;
 mod turn;
+mod upkeep;
 mod writer;
 
 use std::collections::HashMap;
@@ -278,6 +282,11 @@ impl Handle {
 
     pub fn freezes(&self) -> Vec<Freeze> {
         self.board.freezes()
+    }
+
+    /// What is odd about the store though nothing holds, a sentence each.
+    pub fn notices(&self) -> Vec<String> {
+        self.board.notices()
     }
 
     /// Finishes what was submitted before, closes the store and ends the thread.

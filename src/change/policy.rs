@@ -233,6 +233,7 @@ mod tests {
                 path: "x".into(),
                 snapshot: "y".into(),
                 busy_timeout_ms: 1,
+                retention: crate::store::Retention::default(),
             },
             zones: Vec::new(),
             keys: Vec::new(),

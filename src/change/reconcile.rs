@@ -6,6 +6,7 @@ use std::path::Path as FilePath;
 use super::account::{Account, Course, Moment};
 use super::admission::admit;
 use super::judge::{self, Bench, Decision, Judged, Proposal};
+use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::{Note, Turn};
 use super::{Policy, RefusedWhy, Submission, repair};
@@ -28,6 +29,7 @@ pub(super) struct Desk<'a> {
     pub keepsake: &'a Keepsake,
     /// The rows of held zones as they were when last judged, so that one edit is audited once.
     pub judged: &'a mut HashMap<Name, Digest>,
+    pub repeats: &'a mut Repeats,
 }
 
 impl Desk<'_> {

@@ -39,6 +39,8 @@ pub(super) enum Note {
         actor: Actor,
         refused: Refused,
         moment: Moment,
+        /// As one within the last minute: counted, and not told again.
+        again: bool,
     },
     Edited {
         zone: Name,
@@ -87,6 +89,7 @@ impl Note {
             actor: actor.clone(),
             refused,
             moment,
+            again: false,
         }
     }
 }
@@ -232,8 +235,11 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
             actor,
             refused,
             moment,
+            again,
         } => {
-            account::log_refusal(&zone, &actor, &refused);
+            if !again {
+                account::log_refusal(&zone, &actor, &refused);
+            }
             let last = LastRefusal {
                 reference: refused.reference,
                 at: moment.text(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
 
 use super::board::Board;
 use super::custody::{Custody, Loss, Watched};
@@ -10,9 +11,11 @@ use super::decide::decide;
 use super::policy::{self, Policy};
 use super::reconcile::{self, Desk};
 use super::reload::{self, Reload, Reloaded};
+use super::repeats::Repeats;
 use super::standing::Standing;
 use super::startup::{self, Keepsake, Opened};
 use super::turn::{Note, Turn, tell};
+use super::upkeep::Upkeep;
 use super::{Body, Job, Order, Outcome, Settings};
 use super::{account, admission};
 use crate::guard::Freeze;
@@ -35,6 +38,8 @@ pub(super) struct WriterThread {
     freezes: Vec<Freeze>,
     judged: HashMap<Name, Digest>,
     standing: Standing,
+    repeats: Repeats,
+    upkeep: Upkeep,
     board: Arc<Board>,
 }
 
@@ -76,6 +81,8 @@ impl WriterThread {
                 reader,
             ),
             ceilings: keepsake.ceilings.clone(),
+            repeats: Repeats::default(),
+            upkeep: Upkeep::new(settings.store.retention),
             settings,
             freezes: Vec::new(),
             judged: HashMap::new(),
@@ -85,6 +92,7 @@ impl WriterThread {
         let unknown = thread.begin(&keepsake, snapshot_unfit);
         thread.keeper.catch_up();
         thread.keep_values();
+        thread.upkeep.tell_head(&mut thread.custody);
         (thread, unknown)
     }
 
@@ -146,6 +154,7 @@ impl WriterThread {
                 ceilings: &self.ceilings,
                 keepsake,
                 judged: &mut self.judged,
+                repeats: &mut self.repeats,
             };
             admission::at_start(&mut desk, &tx, &mut turn)?;
             let version = tx.data_version()?;
@@ -182,6 +191,7 @@ impl WriterThread {
             ceilings: &self.ceilings,
             keepsake,
             judged: &mut self.judged,
+            repeats: &mut self.repeats,
         };
         let zones: Vec<Name> = keepsake.zones().cloned().collect();
         for zone in &zones {
@@ -212,6 +222,11 @@ impl WriterThread {
                 self.reload(reload);
             }
         }
+        self.repeats.end(Instant::now());
+        if self.repeats.is_due(Instant::now()) {
+            self.turn(Vec::new());
+        }
+        self.upkeep.tell_head(&mut self.custody);
         self.custody.close();
     }
 
@@ -226,7 +241,8 @@ impl WriterThread {
                     return answer_all(jobs, &account::refused_without_store(&loss.reason));
                 }
             }
-            Ok(Watched::Same) if jobs.is_empty() => {
+            Ok(Watched::Same) if jobs.is_empty() && !self.repeats.is_due(Instant::now()) => {
+                self.upkeep.idle(&mut self.custody, &self.board);
                 self.custody.checkpoint_when_due();
                 return self
                     .standing
@@ -236,12 +252,17 @@ impl WriterThread {
         }
         match self.group(&jobs) {
             Ok((turn, outcomes)) => {
+                self.repeats.keep();
                 self.finish(turn);
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
                     let _ = job.reply.send(outcome);
                 }
+                self.upkeep.committed(&mut self.custody);
             }
-            Err(error) => self.failed(jobs, error),
+            Err(error) => {
+                self.repeats.roll_back();
+                self.failed(jobs, error);
+            }
         }
     }
 
@@ -326,10 +347,15 @@ impl WriterThread {
             ceilings: &self.ceilings,
             keepsake: &keepsake,
             judged: &mut self.judged,
+            repeats: &mut self.repeats,
         };
         if agreed != Some(version) {
             reconcile::all(&mut desk, &tx, &mut turn).map_err(TurnError::Reading)?;
+            self.upkeep.look_again();
         }
+        desk.repeats
+            .close(&tx, Instant::now())
+            .map_err(TurnError::Writing)?;
         let outcomes = jobs
             .iter()
             .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission))

@@ -72,6 +72,9 @@ fn gist(row: &Record) -> String {
             .map_or(String::new(), |s| format!(", serial {s}"));
         return format!("revision {revision}{serial}, -{removed} +{added}");
     }
+    if row.outcome == "repeated" {
+        return row.texts("warnings").join("; ");
+    }
     match (&row.rule, row.reason.as_str()) {
         (Some(rule), reason) => format!("{rule}: {reason}"),
         (None, "") => row.texts("warnings").join("; "),

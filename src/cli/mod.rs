@@ -4,7 +4,9 @@
 //! (the few commands that read the store where no server runs) and `print`.
 //! Not here: what the commands ask for (`admin` answers them), the server itself (`server`).
 
+mod backup;
 mod control;
+mod diff;
 mod freeze;
 mod import;
 mod key;
@@ -16,6 +18,7 @@ mod print;
 mod record;
 mod serve;
 mod status;
+mod verify;
 mod why;
 mod zone;
 
@@ -68,6 +71,15 @@ enum Command {
     /// The latest changes, refused ones included
     #[command(after_help = "Example:\n  lastgood log example.com. --limit 50")]
     Log(log::Args),
+    /// What lies between two revisions of a zone
+    #[command(after_help = "Example:\n  lastgood diff example.com. 3 5")]
+    Diff(diff::Args),
+    /// Read the whole store and compare it with what was written; exit code 1 when it differs
+    #[command(after_help = "Example:\n  lastgood verify\n  lastgood verify --head HASH")]
+    Verify(verify::Args),
+    /// Copy the store to a new file, while the server goes on
+    #[command(after_help = "Example:\n  lastgood backup /var/backups/lastgood.db")]
+    Backup(backup::Args),
     /// Refuse every change of the server, of a zone or by a key, until thawed
     #[command(after_help = "Example:\n  lastgood freeze --zone example.com. --reason \"INC-421\"")]
     Freeze(freeze::FreezeArgs),
@@ -114,6 +126,9 @@ pub fn run() -> ExitCode {
         Command::Zone(command) => zone::run(globals, command),
         Command::Why(args) => why::run(globals, &args),
         Command::Log(args) => log::run(globals, &args),
+        Command::Diff(args) => diff::run(globals, &args),
+        Command::Verify(args) => verify::run(globals, &args),
+        Command::Backup(args) => backup::run(globals, &args),
         Command::Freeze(args) => freeze::freeze(globals, args),
         Command::Thaw(args) => freeze::thaw(globals, args),
         Command::Key(command) => key::run(globals, command),

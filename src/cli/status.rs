@@ -11,6 +11,9 @@ use super::{Exit, Globals, print};
 struct Status {
     server: Process,
     freezes: Vec<Freeze>,
+    /// What is odd about the store though nothing holds.
+    #[serde(default)]
+    notices: Vec<String>,
     zones: Vec<Zone>,
 }
 
@@ -139,6 +142,9 @@ fn render(status: &Status) -> String {
     text.push_str(&zone_table(&status.zones));
     for zone in &status.zones {
         text.push_str(&trouble(zone));
+    }
+    for notice in &status.notices {
+        text.push_str(&format!("\nNote: {notice}\n"));
     }
     for freeze in &status.freezes {
         let since = print::time(freeze.since_unix.saturating_mul(1_000_000));

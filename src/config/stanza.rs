@@ -20,7 +20,7 @@ use crate::{admin, answer, change, store, wire};
 
 const TOP: &[&str] = &["server", "store", "control", "key", "zone"];
 const SERVER: &[&str] = &["listen", "udp_threads", "log", "version"];
-const STORE: &[&str] = &["path", "snapshot"];
+const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
 const CONTROL: &[&str] = &["socket"];
 const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
 const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "sensitive"];
@@ -194,7 +194,23 @@ fn store_settings(top: &Section<'_>, dir: &Path) -> Result<store::Settings, Conf
         snapshot: snapshot.unwrap_or_else(|| path.with_extension("snapshot.db")),
         path,
         busy_timeout_ms: BUSY_TIMEOUT_MS,
+        retention: retention(section.as_ref())?,
     })
+}
+
+fn retention(section: Option<&Section<'_>>) -> Result<store::Retention, ConfigError> {
+    let mut retention = store::Retention::default();
+    if let Some(entry) = section.and_then(|section| section.get("retain_revisions")) {
+        let least = store::REVISIONS_LEAST;
+        retention.revisions = entry.count()? as u64;
+        if retention.revisions < least {
+            return Err(entry.wrong(format!("a whole number from {least} on")));
+        }
+    }
+    if let Some(entry) = section.and_then(|section| section.get("retain_days")) {
+        retention.days = entry.count()? as u64;
+    }
+    Ok(retention)
 }
 
 fn control(top: &Section<'_>, dir: &Path) -> Result<admin::Settings, ConfigError> {

@@ -43,6 +43,19 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_right_one() {
 }
 
 #[test]
+fn what_is_kept_of_the_past_is_never_less_than_a_thousand_revisions() {
+    let kept = |text: &str| read(&format!("{SERVER}{text}")).unwrap().store.retention;
+    assert_eq!((kept("").revisions, kept("").days), (1_000, 90));
+    let set = kept("[store]\nretain_revisions = 5000\nretain_days = 7");
+    assert_eq!((set.revisions, set.days), (5_000, 7));
+    let error = error("[store]\nretain_revisions = 999");
+    assert!(
+        error.ends_with("is 999; expected a whole number from 1000 on"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_does_nothing_yet_is_unknown() {
     for setting in [
         "[[zone]]\nname = \"a.\"\ntransfer_to = [\"127.0.0.1\"]",

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::store::strangers;
+
 /// The right to open a store. The kernel takes it back when the process ends, however it ends.
 #[derive(Debug)]
 pub struct StoreLock {
@@ -18,6 +20,9 @@ pub struct StoreLock {
 pub enum LockError {
     #[error("the store {} is in use by {holder}", store.display())]
     Held { store: PathBuf, holder: String },
+    /// Mostly root's, who ran a command while no server did.
+    #[error("{0}")]
+    NotOurs(String),
     #[error("{}: {reason}", path.display())]
     Io { path: PathBuf, reason: io::Error },
 }
@@ -42,7 +47,12 @@ impl StoreLock {
             // Whoever may open it may lock us out.
             .mode(0o600)
             .open(&path)
-            .map_err(io_error)?;
+            .map_err(|reason| match strangers(store) {
+                Some(told) if reason.kind() == io::ErrorKind::PermissionDenied => {
+                    LockError::NotOurs(told)
+                }
+                _ => io_error(reason),
+            })?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
                 note_holder(&mut lock).map_err(io_error)?;

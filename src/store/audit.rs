@@ -20,7 +20,7 @@ pub struct NewAudit<'a> {
     pub revision: Option<u64>,
     pub old_serial: Option<u32>,
     pub new_serial: Option<u32>,
-    /// "committed", "unchanged", "refused", "failed", "observed"
+    /// "committed", "unchanged", "refused", "repeated", "failed", "observed", "checkpoint"
     pub outcome: &'a str,
     pub rule: Option<&'a str>,
     pub reason: &'a str,
@@ -59,26 +59,12 @@ pub struct AuditRow {
     pub hash: String,
 }
 
-/// Whether the audit is as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum Chain {
-    Whole {
-        rows: u64,
-        head: String,
-    },
-    /// The first row that does not follow from those before it.
-    Broken {
-        id: i64,
-        reason: String,
-    },
-}
-
 /// Every column but the hash, in the order in which they are hashed.
-const COLUMNS: &str = "previous, id, reference, at_us, path, actor, source, transport, zone, \
+pub(super) const COLUMNS: &str = "previous, id, reference, at_us, path, actor, source, transport, zone, \
      base_revision, revision, old_serial, new_serial, outcome, rule, reason, rcode, ede, mac, \
      detail, duration_us";
-const COLUMN_COUNT: usize = 21;
-const HEAD_KEY: &str = "audit_head";
+pub(super) const COLUMN_COUNT: usize = 21;
+pub(super) const HEAD_KEY: &str = "audit_head";
 /// Without I, L, O and U, which are misread.
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const REFERENCE_CHARS: usize = 4;
@@ -97,7 +83,7 @@ impl std::fmt::Display for Head {
 }
 
 /// Lengths and types are hashed with the values, so that nothing can move from one to the next.
-fn hash_value(hash: &mut Sha256, value: ValueRef) {
+pub(super) fn hash_value(hash: &mut Sha256, value: ValueRef) {
     let mut part = |kind: u8, octets: &[u8]| {
         hash.update([kind]);
         hash.update((octets.len() as u64).to_be_bytes());
@@ -306,51 +292,6 @@ pub(super) fn json(row: &Row, column: usize) -> rusqlite::Result<serde_json::Val
     })
 }
 
-fn hex(octets: &[u8]) -> String {
+pub(super) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-/// Computes the chain anew.
-pub(super) fn verify(connection: &Connection) -> Result<Chain, StoreError> {
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {COLUMNS}, hash FROM audit ORDER BY id"))?;
-    let mut rows = statement.query([])?;
-    let (mut head, mut count) = (Head::default(), 0);
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(1)?;
-        let broken = |reason: &str| Chain::Broken {
-            id,
-            reason: reason.to_owned(),
-        };
-        if id != head.id + 1 {
-            return Ok(broken("rows before this one are missing"));
-        }
-        if row.get_ref(0)? != ValueRef::Blob(&head.hash) {
-            return Ok(broken("it does not carry the hash of the row before it"));
-        }
-        let mut hash = Sha256::new();
-        for column in 0..COLUMN_COUNT {
-            hash_value(&mut hash, row.get_ref(column)?);
-        }
-        let hash: [u8; 32] = hash.finalize().into();
-        if row.get_ref(COLUMN_COUNT)? != ValueRef::Blob(&hash) {
-            return Ok(broken("its columns do not give its hash"));
-        }
-        (head, count) = (Head { id, hash }, count + 1);
-    }
-    let noted: Option<String> = connection
-        .prepare_cached("SELECT value FROM meta WHERE key = ?")?
-        .query_row([HEAD_KEY], |row| row.get(0))
-        .optional()?;
-    if noted.unwrap_or_else(|| Head::default().to_string()) != head.to_string() {
-        let reason = "the rows end here, and the last one written was another".to_owned();
-        return Ok(Chain::Broken {
-            id: head.id,
-            reason,
-        });
-    }
-    Ok(Chain::Whole {
-        rows: count,
-        head: hex(&head.hash),
-    })
 }

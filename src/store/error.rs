@@ -26,8 +26,34 @@ pub enum StoreError {
     SchemaTooNew { found: i64, known: i64 },
     #[error("{} is a database of another program", .0.display())]
     Foreign(PathBuf),
+    /// They belong to somebody else: mostly to root, who was here with `sudo`.
+    #[error(
+        "{} cannot be written by {user}, whom it should belong to; to mend it: {mend}",
+        listed(files)
+    )]
+    NotOurs {
+        files: Vec<PathBuf>,
+        user: String,
+        mend: String,
+    },
     #[error("the store has no zone {0}")]
     NoZone(Name),
+    #[error("{zone} has no revision {wanted}: its last one is {newest}")]
+    NoRevision {
+        zone: Name,
+        wanted: u64,
+        newest: u64,
+    },
+    #[error(
+        "revision {wanted} of {zone} cannot be told any more: what came before {earliest} was pruned (`retain_revisions` and `retain_days` say how much is kept)"
+    )]
+    Pruned {
+        zone: Name,
+        wanted: u64,
+        earliest: u64,
+    },
+    #[error("{} exists already; nothing is overwritten", .0.display())]
+    InTheWay(PathBuf),
     /// Written, it could not be read back.
     #[error("{owner} {rtype} cannot be stored: {reason}")]
     Unstorable {
@@ -46,7 +72,23 @@ pub enum StoreError {
     Sqlite(rusqlite::Error),
 }
 
+fn listed(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    names.join(" and ")
+}
+
 impl StoreError {
+    /// What to type, where that is known.
+    pub fn mend(&self) -> Option<&str> {
+        match self {
+            StoreError::NotOurs { mend, .. } => Some(mend),
+            _ => None,
+        }
+    }
+
     pub(super) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> StoreError {
         let path = path.to_owned();
         move |source| StoreError::Io { path, source }

@@ -2,8 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::audit::{self, AuditRow, Chain};
+use super::audit::{self, AuditRow};
+use super::chain::{self, Chain};
+use super::changes::{self, Changes};
 use super::revision::{self, RevisionRow};
+use super::verify::{self, Verification};
 use super::{Settings, StoreError, open};
 use crate::rr::Name;
 
@@ -55,6 +58,19 @@ impl History {
     pub fn verify_chain(&self) -> Result<Chain, StoreError> {
         // Rows and noted head must be of one moment.
         let read = self.0.unchecked_transaction()?;
-        audit::verify(&read)
+        Ok(chain::walk(&read, None)?.chain)
+    }
+
+    /// Reads everything there is and compares it with what was written; `head` is the hash of an
+    /// audit row that must still be there, 64 hexadecimal digits.
+    pub fn verify(&self, head: Option<&str>) -> Result<Verification, StoreError> {
+        let read = self.0.unchecked_transaction()?;
+        verify::all(&read, head)
+    }
+
+    /// What lies between two revisions of a zone; 0 is the empty zone that it began as.
+    pub fn between(&self, zone: &Name, from: u64, to: u64) -> Result<Changes, StoreError> {
+        let read = self.0.unchecked_transaction()?;
+        changes::between(&read, zone, from, to)
     }
 }

@@ -2,23 +2,30 @@
 //! read and edit with `sqlite3`.
 //!
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
-//! `identity` (is the file on the path still the one we opened?), `rows` (reading records, every
-//! one of them hostile), `transaction` (writing), `revision`, `audit` (references, the hash chain),
-//! `history` (reading back), `snapshot` (the last-known-good, a database of its own). No other room
-//! knows SQLite.
+//! `identity` (is the file on the path still the one we opened?), `ownership` (and ours to write?),
+//! `rows` (reading records, every one of them hostile), `transaction` (writing), `revision`, `audit`
+//! (references), `history` (reading back), `changes` (what lies between revisions), `chain` and
+//! `verify` (is all as it was written?), `retention` (what may go), `backup`, `snapshot` (the
+//! last-known-good, a database of its own). No other room knows SQLite.
 //! Not here: whether a change is let in (`change` and `guard`), whether what was read is fit to be
 //! served (`check`).
 
 mod aside;
 mod audit;
+mod backup;
+mod chain;
+mod changes;
 mod error;
 mod history;
 mod identity;
 mod open;
+mod ownership;
+mod retention;
 mod revision;
 mod rows;
 mod snapshot;
 mod transaction;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -31,13 +38,19 @@ use crate::rr::Name;
 use identity::Identity;
 
 pub use aside::set_aside;
-pub use audit::{AuditRow, Chain, NewAudit};
+pub use audit::{AuditRow, NewAudit};
+pub use backup::{Backup, backup};
+pub use chain::{Chain, Witness};
+pub use changes::{Change, Changes};
 pub use error::StoreError;
 pub use history::History;
+pub use ownership::strangers;
+pub use retention::{Pruned, REVISIONS_LEAST, Retention};
 pub use revision::{NewRevision, RevisionRow};
 pub use rows::{BadRow, FreezeRow, Loaded, ZoneRow};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;
+pub use verify::{Verification, verify};
 
 /// Seconds; RFC 2181 §8.
 const TTL_MAX: u32 = i32::MAX as u32;
@@ -49,6 +62,7 @@ pub struct Settings {
     pub snapshot: PathBuf,
     /// How long to wait for another process that writes.
     pub busy_timeout_ms: u64,
+    pub retention: Retention,
 }
 
 /// The connection that writes. There is one; its own changes fire no triggers.
@@ -91,7 +105,14 @@ impl Store {
         rows::load(&read, zone)
     }
 
-    /// Rows of zones that there are not: they are served by nobody.
+    /// Id and hash of the last audit row; 0 and zeros where there is none.
+    pub fn audit_head(&self) -> Result<(i64, String), StoreError> {
+        let head = audit::head(&self.connection)?;
+        Ok((head.id, audit::hex(&head.hash)))
+    }
+
+    /// Rows of zones that there are not: they are served by nobody. The first of them, where there
+    /// are many.
     pub fn strays(&self) -> Result<Vec<BadRow>, StoreError> {
         rows::strays(&self.connection)
     }

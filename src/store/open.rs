@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use super::identity::{Identity, beside};
-use super::{Settings, Store, StoreError, rows};
+use super::{Settings, Store, StoreError, ownership, rows};
 
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/001_store.sql"))];
 
@@ -60,6 +60,8 @@ pub(super) fn existing(settings: &Settings) -> Result<Store, StoreError> {
         }
         Err(error) => return Err(StoreError::io(path)(error)),
     };
+    // SQLite would open it for reading only, and fail at the first commit.
+    ownership::check(path)?;
     let store = writable(connect(settings, OpenFlags::empty())?, settings)?;
     store.identity.same_as(&before)?;
     Ok(store)
@@ -121,12 +123,17 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
     })
 }
 
+/// The schema that this program writes.
+pub(super) fn schema_known() -> i64 {
+    MIGRATIONS.len() as i64
+}
+
 /// Whether this is a database of ours, and not of a newer program.
 fn check_schema(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
     let found: i64 = number("user_version")?;
     let application: i64 = number("application_id")?;
-    let known = MIGRATIONS.len() as i64;
+    let known = schema_known();
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match found {

@@ -1,9 +1,13 @@
 //! Revisions: one for every committed change of a zone, with what lies between it and the one before.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
+use super::audit::{hash_value, hex};
 use crate::rr::{Name, RdataError, RrSet, Rtype, rdata};
 use crate::zone::{Diff, Digest, RrsetChange};
 
@@ -35,8 +39,9 @@ pub struct RevisionRow {
     pub diff: serde_json::Value,
 }
 
+/// A change of one RRset, as it is stored.
 #[derive(Serialize, Deserialize)]
-struct ChangeText {
+pub(super) struct ChangeText {
     owner: String,
     #[serde(rename = "type")]
     rtype: Rtype,
@@ -94,6 +99,30 @@ impl RevisionRow {
     }
 }
 
+impl TryFrom<ChangeText> for RrsetChange {
+    type Error = String;
+
+    fn try_from(text: ChangeText) -> Result<RrsetChange, String> {
+        let rtype = text.rtype;
+        let read = |rrset: Option<RrsetText>| match rrset {
+            None => Ok(None),
+            Some(text) => text
+                .rrset(rtype)
+                .map(|rrset| rrset.map(Arc::new))
+                .map_err(|error| error.to_string()),
+        };
+        Ok(RrsetChange {
+            owner: text
+                .owner
+                .parse()
+                .map_err(|error: crate::rr::NameError| error.to_string())?,
+            rtype,
+            before: read(text.before)?,
+            after: read(text.after)?,
+        })
+    }
+}
+
 impl ChangeText {
     fn of(change: &RrsetChange) -> ChangeText {
         ChangeText {
@@ -105,8 +134,22 @@ impl ChangeText {
     }
 }
 
-/// Writes the zone's next revision; returns its number.
-pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<u64, StoreError> {
+/// Every column, in the order in which they are hashed.
+pub(super) const COLUMNS: &str =
+    "zone, number, at_us, path, actor, old_serial, new_serial, digest, diff";
+const COLUMN_COUNT: usize = 9;
+
+/// The hash of a revision's row, which begins with its [`COLUMNS`], as its audit row carries it.
+pub(super) fn hash_of(row: &Row) -> rusqlite::Result<String> {
+    let mut hash = Sha256::new();
+    for column in 0..COLUMN_COUNT {
+        hash_value(&mut hash, row.get_ref(column)?);
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Writes the zone's next revision; returns its number and the hash of its row.
+pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<(u64, String), StoreError> {
     let zone = new.zone.to_string();
     let number: i64 = connection
         .prepare_cached(
@@ -127,26 +170,29 @@ pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<u64, Sto
         .ok_or_else(|| StoreError::NoZone(new.zone.clone()))?;
     let changes: Vec<ChangeText> = new.diff.changes.iter().map(ChangeText::of).collect();
     let diff = serde_json::to_string(&changes).expect("texts and numbers are JSON");
-    connection
-        .prepare_cached(
-            "INSERT INTO revision
-             (zone, number, at_us, path, actor, old_serial, new_serial, digest, diff)
-             VALUES
-             (:zone, :number, :at_us, :path, :actor, :old_serial, :new_serial, :digest, :diff)",
-        )?
-        .execute(named_params! {
-            ":zone": zone,
-            ":number": number,
-            ":at_us": new.at_unix_us,
-            ":path": new.path,
-            ":actor": new.actor,
-            ":old_serial": new.old_serial,
-            ":new_serial": new.new_serial,
-            ":digest": new.digest.to_string(),
-            ":diff": diff,
-        })?;
-    u64::try_from(number)
-        .map_err(|_| StoreError::Damaged(format!("the zone {zone} is at revision {number}")))
+    let hash = connection
+        .prepare_cached(&format!(
+            "INSERT INTO revision ({COLUMNS}) VALUES
+             (:zone, :number, :at_us, :path, :actor, :old_serial, :new_serial, :digest, :diff)
+             RETURNING {COLUMNS}"
+        ))?
+        .query_row(
+            named_params! {
+                ":zone": zone,
+                ":number": number,
+                ":at_us": new.at_unix_us,
+                ":path": new.path,
+                ":actor": new.actor,
+                ":old_serial": new.old_serial,
+                ":new_serial": new.new_serial,
+                ":digest": new.digest.to_string(),
+                ":diff": diff,
+            },
+            hash_of,
+        )?;
+    let number = u64::try_from(number)
+        .map_err(|_| StoreError::Damaged(format!("the zone {zone} is at revision {number}")))?;
+    Ok((number, hash))
 }
 
 pub(super) fn read(
@@ -155,10 +201,9 @@ pub(super) fn read(
     number: i64,
 ) -> Result<Option<RevisionRow>, StoreError> {
     Ok(connection
-        .prepare_cached(
-            "SELECT zone, number, at_us, path, actor, old_serial, new_serial, digest, diff
-             FROM revision WHERE zone = ? AND number = ?",
-        )?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM revision WHERE zone = ? AND number = ?"
+        ))?
         .query_row((zone.to_string(), number), |row| {
             Ok(RevisionRow {
                 zone: row.get(0)?,

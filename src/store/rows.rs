@@ -56,6 +56,8 @@ pub type FreezeRow = (String, u64, String, String);
 const TEXT_OCTETS_MAX: usize = 65_535 * 6;
 /// Of a text that is shown to a person.
 const SHOWN_CHARS_MAX: usize = 200;
+/// Rows that no zone serves which are told of.
+const STRAYS_MAX: i64 = 100;
 
 pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection
@@ -132,11 +134,18 @@ pub(super) fn touched(connection: &Connection, zone: &Name) -> Result<Vec<String
 }
 
 pub(super) fn strays(connection: &Connection) -> Result<Vec<BadRow>, StoreError> {
+    // From zone to zone along the index, not from row to row.
     let mut statement = connection.prepare_cached(
-        "SELECT id, owner, ttl, type, rdata, zone FROM record
-         WHERE zone IN (SELECT DISTINCT zone FROM record EXCEPT SELECT origin FROM zone)",
+        "WITH RECURSIVE named(zone) AS (
+             SELECT min(zone) FROM record
+             UNION ALL
+             SELECT (SELECT min(zone) FROM record WHERE record.zone > named.zone)
+               FROM named WHERE named.zone IS NOT NULL)
+         SELECT id, owner, ttl, type, rdata, zone FROM record
+         WHERE zone IN (SELECT zone FROM named EXCEPT SELECT origin FROM zone)
+         LIMIT ?",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([STRAYS_MAX])?;
     let mut strays = Vec::new();
     while let Some(row) = rows.next()? {
         let zone = shown(row.get_ref(5)?, SHOWN_CHARS_MAX);

@@ -1,12 +1,13 @@
 //! Writing: everything that one group of changes leaves behind goes in together or not at all.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, named_params};
 
 use super::audit::{self, Head, NewAudit};
 use super::identity::Identity;
+use super::retention::{self, Pruned, Retention};
 use super::revision::{self, NewRevision, RevisionRow};
 use super::rows::{self, FreezeRow, Loaded, Reader, ZoneRow};
 use super::{StoreError, TTL_MAX};
@@ -20,6 +21,8 @@ pub struct Transaction<'a> {
     identity: &'a Identity,
     /// The end of the audit, once a row was added here.
     head: Cell<Option<Head>>,
+    /// The last revision added here: its zone, its number, the hash of its row.
+    revised: RefCell<Option<(Name, u64, String)>>,
 }
 
 impl<'a> Transaction<'a> {
@@ -32,6 +35,7 @@ impl<'a> Transaction<'a> {
             inner: connection.transaction_with_behavior(TransactionBehavior::Immediate)?,
             identity,
             head: Cell::new(None),
+            revised: RefCell::new(None),
         })
     }
 
@@ -112,11 +116,7 @@ impl<'a> Transaction<'a> {
 
     /// The end of the audit's chain, as it will be when this is committed.
     pub fn audit_head(&self) -> Result<String, StoreError> {
-        let head = match self.head.get() {
-            Some(head) => head,
-            None => audit::head(&self.inner)?,
-        };
-        Ok(head.to_string())
+        Ok(self.head()?.to_string())
     }
 
     /// Puts in the place of every changed RRset's rows what is there after the change.
@@ -212,18 +212,52 @@ impl<'a> Transaction<'a> {
 
     /// Writes the zone's next revision and puts the zone at it; returns its number.
     pub fn add_revision(&self, new: NewRevision) -> Result<u64, StoreError> {
-        revision::add(&self.inner, &new)
+        let (number, hash) = revision::add(&self.inner, &new)?;
+        *self.revised.borrow_mut() = Some((new.zone.clone(), number, hash));
+        Ok(number)
     }
 
     /// Writes an audit row; returns its reference, which no other row has.
-    pub fn add_audit(&self, new: NewAudit) -> Result<String, StoreError> {
-        let head = match self.head.get() {
-            Some(head) => head,
-            None => audit::head(&self.inner)?,
-        };
-        let (reference, head) = audit::add(&self.inner, head, new)?;
+    pub fn add_audit(&self, mut new: NewAudit) -> Result<String, StoreError> {
+        self.add_revision_hash(&mut new);
+        let (reference, head) = audit::add(&self.inner, self.head()?, new)?;
         self.head.set(Some(head));
         Ok(reference)
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        match self.head.get() {
+            Some(head) => Ok(head),
+            None => audit::head(&self.inner),
+        }
+    }
+
+    /// With this the hash chain of the audit covers the revisions too.
+    fn add_revision_hash(&self, new: &mut NewAudit) {
+        if let Some((zone, number, hash)) = &*self.revised.borrow()
+            && new.zone == Some(zone)
+            && new.revision == Some(*number)
+            && let serde_json::Value::Object(detail) = &mut new.detail
+        {
+            detail.insert("revision_hash".to_owned(), hash.as_str().into());
+        }
+    }
+
+    /// Lets go of a few of the revisions and audit rows that are too old to be kept.
+    pub fn prune(&self, retention: Retention, now_unix_us: i64) -> Result<Pruned, StoreError> {
+        let revisions = retention::prune_revisions(&self.inner, retention, now_unix_us)?;
+        let checkpoint = retention::prune_audit(&self.inner, self.head()?, retention, now_unix_us)?;
+        let audit = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.pruned);
+        if let Some(checkpoint) = checkpoint {
+            let reason = format!(
+                "pruned {audit} rows; the first one kept is {}",
+                checkpoint.first_reference
+            );
+            self.add_audit(retention::checkpoint_row(&checkpoint, &reason, now_unix_us))?;
+        }
+        Ok(Pruned { revisions, audit })
     }
 
     /// The first answer to a request with this MAC since then: (revision, or 0 where there is

@@ -17,6 +17,9 @@ fn every_command_has_help_with_an_example() {
         &["zone", "export"],
         &["why"],
         &["log"],
+        &["diff"],
+        &["verify"],
+        &["backup"],
         &["freeze"],
         &["thaw"],
         &["key", "generate"],
@@ -52,6 +55,8 @@ fn whatever_prints_prints_json_when_asked() {
         &["freeze", "--reason", "test"],
         &["thaw"],
         &["log"],
+        &["diff", "example.com.", "0", "1"],
+        &["verify"],
         &["key", "generate", "k."],
     ] {
         let ran = lab.cli(&[&["--json"], words].concat());

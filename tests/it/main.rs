@@ -15,6 +15,7 @@ mod holding;
 mod keys;
 mod packaging;
 mod policies;
+mod ledger;
 mod readme;
 mod reasons;
 mod refusals;

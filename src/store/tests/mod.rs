@@ -1,5 +1,6 @@
 mod audit;
 mod damage;
+mod ledger;
 
 use std::fs;
 
@@ -63,6 +64,7 @@ fn settings(dir: &TempDir) -> Settings {
         snapshot: dir.path().join("store.snapshot.db"),
         path: dir.path().join("data/lastgood.db"),
         busy_timeout_ms: 50,
+        retention: Retention::default(),
     }
 }
 

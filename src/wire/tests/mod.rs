@@ -101,6 +101,7 @@ fn change_of(dir: &std::path::Path, publish: zone::Writer, reader: zone::Reader)
         path: dir.join("lastgood.db"),
         snapshot: dir.join("lastgood.snapshot.db"),
         busy_timeout_ms: 1000,
+        retention: store::Retention::default(),
     };
     let zone = name("example.com.");
     let policy = ZonePolicy {
