@@ -16,6 +16,7 @@ use super::turn::{Note, Turn, tell};
 use super::{Body, Job, Order, Outcome, Settings};
 use super::{account, admission};
 use crate::guard::Freeze;
+use crate::metrics::{Clock, Counters};
 use crate::publish::{Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
 use crate::store::{FreezeRow, StoreError, Transaction};
@@ -36,6 +37,7 @@ pub(super) struct WriterThread {
     judged: HashMap<Name, Digest>,
     standing: Standing,
     board: Arc<Board>,
+    counters: Counters,
 }
 
 enum TurnError {
@@ -52,6 +54,7 @@ impl WriterThread {
     /// that neither has ever known.
     pub(super) fn new(
         settings: Settings,
+        counters: Counters,
         publish: Writer,
         reader: Reader,
         board: Arc<Board>,
@@ -81,6 +84,7 @@ impl WriterThread {
             judged: HashMap::new(),
             standing: Standing::default(),
             board,
+            counters,
         };
         let unknown = thread.begin(&keepsake, snapshot_unfit);
         thread.keeper.catch_up();
@@ -163,6 +167,7 @@ impl WriterThread {
         let begun = begin();
         Some(begun.map(|(turn, version)| {
             self.custody.committed(version);
+            self.counters.store_seen();
             turn
         }))
     }
@@ -223,10 +228,11 @@ impl WriterThread {
                 self.hold_all(&loss);
                 let restores = |job: &Job| matches!(job.submission.body, Body::Restore);
                 if !jobs.iter().any(restores) || !self.make_store() {
-                    return answer_all(jobs, &account::refused_without_store(&loss.reason));
+                    return self.answer_all(jobs, &account::refused_without_store(&loss.reason));
                 }
             }
             Ok(Watched::Same) if jobs.is_empty() => {
+                self.counters.store_seen();
                 self.custody.checkpoint_when_due();
                 return self
                     .standing
@@ -234,11 +240,15 @@ impl WriterThread {
             }
             Ok(_) => {}
         }
-        match self.group(&jobs) {
+        let counters = self.counters.clone();
+        let mut clock = counters.clock();
+        match self.group(&jobs, &mut clock) {
             Ok((turn, outcomes)) => {
                 self.finish(turn);
+                clock.published();
+                counters.store_seen();
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    let _ = job.reply.send(outcome);
+                    job.answer(&counters, outcome);
                 }
             }
             Err(error) => self.failed(jobs, error),
@@ -272,14 +282,14 @@ impl WriterThread {
             TurnError::Snapshot(error) => {
                 tracing::error!("no serials can be reserved: {error}");
                 let reason = format!("the snapshot failed: {error}");
-                return answer_all(jobs, &Outcome::Unavailable { reason });
+                return self.answer_all(jobs, &Outcome::Unavailable { reason });
             }
         };
         tracing::error!(store = %self.custody.path().display(), "store: {error}");
         let unavailable = Outcome::Unavailable {
             reason: format!("the store failed: {error}"),
         };
-        answer_all(jobs, &unavailable);
+        self.answer_all(jobs, &unavailable);
         if matches!(error, StoreError::Busy) {
             return;
         }
@@ -312,7 +322,11 @@ impl WriterThread {
         }
     }
 
-    fn group(&mut self, jobs: &[Job]) -> Result<(Turn, Vec<Outcome>), TurnError> {
+    fn group(
+        &mut self,
+        jobs: &[Job],
+        clock: &mut Clock<'_>,
+    ) -> Result<(Turn, Vec<Outcome>), TurnError> {
         let mut turn = Turn::new((*self.publisher.current()).clone(), self.freezes.clone());
         let path = self.settings.store.path.clone();
         let agreed = self.custody.agreed();
@@ -332,7 +346,7 @@ impl WriterThread {
         }
         let outcomes = jobs
             .iter()
-            .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission))
+            .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission, clock))
             .collect::<Result<Vec<Outcome>, StoreError>>()
             .map_err(TurnError::Writing)?;
         let reserve = turn.to_reserve(&self.ceilings);
@@ -343,6 +357,7 @@ impl WriterThread {
         }
         let head = tx.audit_head().map_err(TurnError::Writing)?;
         tx.commit().map_err(TurnError::Writing)?;
+        clock.committed();
         self.ceilings.extend(reserve);
         self.custody.committed(version);
         if !turn.notes.is_empty() {
@@ -372,12 +387,19 @@ impl WriterThread {
         let mut changed = BTreeSet::new();
         for note in turn.notes {
             changed.extend(self.reconsider(&note));
+            note.count(&self.counters);
             tell(&self.board, &published, note);
         }
         if !changed.is_empty() {
             let zones = changed.iter();
             self.standing
                 .changed(&self.policy, &published, &self.board, zones);
+        }
+    }
+
+    fn answer_all(&self, jobs: Vec<Job>, outcome: &Outcome) {
+        for job in jobs {
+            job.answer(&self.counters, outcome.clone());
         }
     }
 
@@ -481,10 +503,4 @@ fn read_freezes(rows: Vec<FreezeRow>) -> Result<Vec<Freeze>, StoreError> {
             })
         })
         .collect()
-}
-
-fn answer_all(jobs: Vec<Job>, outcome: &Outcome) {
-    for job in jobs {
-        let _ = job.reply.send(outcome.clone());
-    }
 }
