@@ -13,6 +13,7 @@ mod endings;
 mod handedits;
 mod holding;
 mod keys;
+mod metrics;
 mod packaging;
 mod policies;
 mod readme;
