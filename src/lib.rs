@@ -9,6 +9,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod guard;
+pub mod metrics;
 pub mod publish;
 pub mod rr;
 pub mod server;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::UnixListener;
 
-use super::{Report, Server, history, ledger, zones};
+use super::{Report, Server, history, ledger, scrape, zones};
 use crate::change::{Body, Submission};
 use crate::guard::{Actor, FreezeScope, Override, Path};
 use crate::rr::Name;
@@ -34,6 +34,7 @@ pub(super) fn router(server: Server) -> Router {
         .route("/v1/backup", post(ledger::backup))
         .route("/v1/freeze", post(freeze))
         .route("/v1/thaw", post(thaw))
+        .route("/metrics", get(scrape::metrics))
         .layer(DefaultBodyLimit::max(REQUEST_OCTETS_MAX))
         .with_state(server)
 }
@@ -147,6 +148,7 @@ pub(super) async fn submit(
 
 async fn status(State(server): State<Server>) -> impl IntoResponse {
     let zones = server.change.status();
+    let totals = server.counters.totals();
     Json(json!({
         "server": {
             "version": env!("CARGO_PKG_VERSION"),
@@ -155,6 +157,12 @@ async fn status(State(server): State<Server>) -> impl IntoResponse {
             "listen": server.about.addresses,
             "config": server.about.config,
             "store": server.store.path,
+            "metrics": server.about.metrics,
+            "queries": totals.queries,
+            "updates": totals.updates,
+            "refusals": totals.refusals,
+            "tsig_failures": totals.tsig_failures,
+            "unsigned_updates": totals.unsigned_updates,
         },
         "freezes": server.change.freezes(),
         "notices": server.change.notices(),

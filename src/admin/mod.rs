@@ -1,7 +1,8 @@
 //! The control socket: HTTP and JSON on a Unix socket that only its owner may open.
 //!
 //! Read in order: `socket` (taking the path), `api` (the endpoints), `report` (the JSON forms of
-//! outcomes), `zones`, `history`, `ledger` (the handlers), `examine` (what is wrong with a zone's text).
+//! outcomes), `zones`, `history`, `ledger` (the handlers), `examine` (what is wrong with a zone's
+//! text), `scrape` (metrics, which have a TCP address of their own as well if the operator wants one).
 //! Not here: judging and keeping changes (`change`), printing for people (`cli`). No endpoint reads
 //! a path that a client names: clients send the text. One writes a new
 //! file where a client says, as the server's user: `backup`.
@@ -11,6 +12,7 @@ mod examine;
 mod history;
 mod ledger;
 mod report;
+mod scrape;
 mod socket;
 mod zones;
 
@@ -20,9 +22,11 @@ use std::time::{Duration, Instant};
 
 pub use examine::{Complaint, Examined, examine};
 pub use report::Report;
+pub use scrape::Window;
 pub use socket::{Listener, SocketError};
 
 use crate::change::Handle;
+use crate::metrics::Counters;
 use crate::rr::Name;
 use crate::store;
 use crate::zone::Reader;
@@ -35,6 +39,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// The longest zone text that an import may send.
     pub import_octets_max: usize,
+    /// Where metrics are read over TCP.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Settings {
@@ -42,6 +48,7 @@ impl Settings {
         Settings {
             socket,
             import_octets_max: 1_000_000_000,
+            metrics: None,
         }
     }
 }
@@ -53,6 +60,8 @@ pub struct About {
     pub addresses: Vec<SocketAddr>,
     /// The keys that there are.
     pub keys: Vec<Name>,
+    /// Where metrics are read over TCP, the port resolved.
+    pub metrics: Option<SocketAddr>,
     pub started: Instant,
 }
 
@@ -64,6 +73,7 @@ pub struct Server {
     pub store: store::Settings,
     pub reader: Reader,
     pub change: Handle,
+    pub counters: Counters,
 }
 
 /// The open control socket.
@@ -71,13 +81,23 @@ pub struct Running {
     path: PathBuf,
     quit: tokio::sync::oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
+    window: Option<tokio::task::JoinHandle<()>>,
 }
 
-/// Answers on the socket from now on. Must be called within a runtime.
-pub fn open(listener: Listener, server: Server) -> std::io::Result<Running> {
+/// Answers on the socket from now on, and at the address for metrics. Must be called within a
+/// runtime.
+pub fn open(
+    listener: Listener,
+    window: Option<Window>,
+    server: Server,
+) -> std::io::Result<Running> {
     let (quit, asked) = tokio::sync::oneshot::channel();
     let path = listener.path().to_owned();
     let listener = listener.into_tokio()?;
+    let window = match window {
+        Some(window) => Some(window.open(server.clone())?),
+        None => None,
+    };
     let app = api::router(server).into_make_service_with_connect_info::<api::Caller>();
     let task = tokio::spawn(async move {
         let serving = axum::serve(listener, app).with_graceful_shutdown(async {
@@ -88,12 +108,20 @@ pub fn open(listener: Listener, server: Server) -> std::io::Result<Running> {
             tracing::error!(%error, "the control socket failed");
         }
     });
-    Ok(Running { path, quit, task })
+    Ok(Running {
+        path,
+        quit,
+        task,
+        window,
+    })
 }
 
 impl Running {
     /// Lets commands that are being answered finish, and removes the socket.
     pub async fn stop(mut self) {
+        if let Some(window) = &self.window {
+            window.abort();
+        }
         // Nobody listens when the task has ended already.
         let _ = self.quit.send(());
         if tokio::time::timeout(DRAIN, &mut self.task).await.is_err() {

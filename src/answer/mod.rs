@@ -66,8 +66,8 @@ pub struct Context<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The answer is in `out`.
-    Answered,
+    /// The answer is in `out`, and has this RCODE.
+    Answered(Rcode),
     /// Nothing is to be sent: a reply to a reply is how loops begin.
     Silent,
     /// Not a question to the zones: an UPDATE, a message with a TSIG, or CH TXT
@@ -125,16 +125,14 @@ fn answer_in(
         None => refuse(request, context, Rcode::Refused, out),
         Some(Served::Unavailable { reason, .. }) => {
             let reply = Reply::start(request, room(request, context), out);
-            reply.finish(
+            Outcome::Answered(reply.finish(
                 Rcode::ServFail,
                 false,
                 Some((ede::INVALID_DATA, shortened(reason))),
-            );
-            Outcome::Answered
+            ))
         }
         Some(Served::Zone(zone)) => {
-            answer_from(zone, request, question, context, out);
-            Outcome::Answered
+            Outcome::Answered(answer_from(zone, request, question, context, out))
         }
     }
 }
@@ -152,7 +150,7 @@ fn answer_from(
     question: &Question,
     context: &Context,
     out: &mut Vec<u8>,
-) {
+) -> Rcode {
     let mut room = room(request, context);
     if zone.hold.is_some() && request.edns.is_some() {
         room.option_octets = HOLD_EDE_OCTETS;
@@ -169,7 +167,7 @@ fn answer_from(
     };
     let held = context.now.saturating_duration_since(hold.since).as_secs();
     let text = format!("lastgood rev={} held={held}s", zone.revision);
-    reply.finish(rcode, authoritative, Some((code, &text)));
+    reply.finish(rcode, authoritative, Some((code, &text)))
 }
 
 fn answer_ch(
@@ -188,16 +186,16 @@ fn answer_ch(
         if let Some(version) = &context.settings.version
             && (key == VERSION_SERVER || key == VERSION_BIND)
         {
-            texts(request, std::slice::from_ref(version), context, out);
-            return Outcome::Answered;
+            let version = std::slice::from_ref(version);
+            return Outcome::Answered(texts(request, version, context, out));
         }
     }
     refuse(request, context, Rcode::Refused, out)
 }
 
 fn refuse(request: &Request, context: &Context, rcode: Rcode, out: &mut Vec<u8>) -> Outcome {
-    Reply::start(request, room(request, context), out).finish(rcode, false, None);
-    Outcome::Answered
+    let reply = Reply::start(request, room(request, context), out);
+    Outcome::Answered(reply.finish(rcode, false, None))
 }
 
 fn room(request: &Request, context: &Context) -> Room {
@@ -241,13 +239,13 @@ pub fn respond_txt(request: &[u8], texts: &[String], context: &Context, out: &mu
     }
 }
 
-fn texts(request: &Request, texts: &[String], context: &Context, out: &mut Vec<u8>) {
+fn texts(request: &Request, texts: &[String], context: &Context, out: &mut Vec<u8>) -> Rcode {
     let mut reply = Reply::start(request, room(request, context), out);
     if request.question.is_none() {
         return reply.finish(Rcode::FormErr, false, None);
     }
     reply.chaos_texts(texts);
-    reply.finish(Rcode::NoError, true, None);
+    reply.finish(Rcode::NoError, true, None)
 }
 
 /// A sentence short enough for an EDE option in the smallest message.

@@ -188,8 +188,8 @@ impl<'o> Reply<'o> {
     }
 
     /// Fills in the header and appends the OPT. An extended error that does not fit loses its text
-    /// first.
-    pub fn finish(self, rcode: Rcode, authoritative: bool, ede: Option<(u16, &str)>) {
+    /// first. Gives back the RCODE.
+    pub fn finish(self, rcode: Rcode, authoritative: bool, ede: Option<(u16, &str)>) -> Rcode {
         let out = self.out;
         out[2] |= if authoritative { FLAG_AUTHORITATIVE } else { 0 };
         out[2] |= if self.truncated { FLAG_TRUNCATED } else { 0 };
@@ -199,7 +199,7 @@ impl<'o> Reply<'o> {
             out[at..at + 2].copy_from_slice(&count.to_be_bytes());
         }
         let Some(edns) = self.edns else {
-            return;
+            return rcode;
         };
         let left = self.room.octets.saturating_sub(out.len() + OPT_OCTETS);
         let ede = match ede {
@@ -212,13 +212,15 @@ impl<'o> Reply<'o> {
         let flags = if edns.dnssec_ok { 0x80 } else { 0 };
         out.extend_from_slice(&[(rcode.code() >> 4) as u8, 0, flags, 0]);
         let Some((code, text)) = ede else {
-            return out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&[0, 0]);
+            return rcode;
         };
         for number in [6 + text.len(), usize::from(OPTION_EDE), 2 + text.len()] {
             out.extend_from_slice(&(number as u16).to_be_bytes());
         }
         out.extend_from_slice(&code.to_be_bytes());
         out.extend_from_slice(text.as_bytes());
+        rcode
     }
 
     fn fits_or_goes_back(&mut self, (octets, names): (usize, usize)) -> bool {

@@ -6,6 +6,7 @@ use super::reconcile::{self, Desk};
 use super::turn::{Note, Turn, refused};
 use super::{Body, Committed, Outcome, RefusedWhy, Submission};
 use crate::guard::{Freeze, FreezeScope};
+use crate::metrics::Clock;
 use crate::rr::Rtype;
 use crate::store::{NewRevision, StoreError, Transaction, ZoneRow};
 use crate::zone::Diff;
@@ -19,6 +20,7 @@ pub(super) fn decide(
     tx: &Transaction<'_>,
     turn: &mut Turn,
     submission: &Submission,
+    clock: &mut Clock<'_>,
 ) -> Result<Outcome, StoreError> {
     let moment = Moment::now();
     let mac = match &submission.body {
@@ -39,15 +41,15 @@ pub(super) fn decide(
             ignored: Vec::new(),
         });
     }
-    let judged = match &submission.body {
-        Body::Accept => reconcile::judge_acceptance(desk, tx, turn, submission, moment)?,
+    let judged = clock.judge(|| match &submission.body {
+        Body::Accept => reconcile::judge_acceptance(desk, tx, turn, submission, moment),
         Body::Import { .. } => {
             let rows = tx.zones()?;
             let stored = rows.iter().find(|row| row.origin == submission.zone);
-            guarded(&desk.bench(turn, moment), submission, stored)
+            Ok(guarded(&desk.bench(turn, moment), submission, stored))
         }
-        _ => guarded(&desk.bench(turn, moment), submission, None),
-    };
+        _ => Ok(guarded(&desk.bench(turn, moment), submission, None)),
+    })?;
     let origin = &submission.zone;
     let mut course = Course::default();
     if let Some(zone) = turn.view.zone(origin).and_then(|served| served.zone()) {
@@ -215,6 +217,7 @@ fn conclude(
         decision @ Decision::Refused { .. } => {
             let refused = refused(&decision, reference);
             turn.notes.push(Note::Refused {
+                path: submission.path,
                 zone,
                 actor,
                 refused: refused.clone(),

@@ -50,6 +50,7 @@ pub use crate::publish::{SnapshotStatus, SnapshotZone};
 use policy::Policy;
 
 use crate::guard::{Actor, Freeze, FreezeScope, Override, Path, Permit};
+use crate::metrics::{Counters, Fate};
 use crate::publish::KeeperStatus;
 use crate::rr::message::Rcode;
 use crate::rr::{Name, Record};
@@ -173,6 +174,31 @@ struct Job {
     reply: oneshot::Sender<Outcome>,
 }
 
+impl Job {
+    /// Counts the outcome, then tells it: whoever knows it finds it counted.
+    fn answer(self, counters: &Counters, outcome: Outcome) {
+        outcome.count(counters, self.submission.path);
+        // Nobody waits any more where a client has gone away.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+impl Outcome {
+    fn count(&self, counters: &Counters, path: Path) {
+        let fate = match self {
+            Outcome::Committed(_) => Fate::Committed,
+            Outcome::Unchanged { .. } => Fate::Unchanged,
+            Outcome::Refused(refused) => {
+                counters.refusal(&refused.rule);
+                Fate::Refused
+            }
+            Outcome::Failed { .. } => Fate::Failed,
+            Outcome::Unavailable { .. } => Fate::Unavailable,
+        };
+        counters.update(path.as_str(), fate);
+    }
+}
+
 enum Order {
     Job(Box<Job>),
     Reload(Box<reload::Reload>),
@@ -186,6 +212,7 @@ pub struct Handle {
     board: Arc<board::Board>,
     keeper: KeeperStatus,
     thread: Arc<std::sync::Mutex<Option<std::thread::JoinHandle<()>>>>,
+    counters: Counters,
 }
 
 /// A writer that has begun.
@@ -198,10 +225,11 @@ pub struct Started {
 
 /// Opens store and snapshot, publishes what is fit, and starts the writer's thread. A store that
 /// is lost or damaged is no reason not to start: what the snapshot has is served.
-pub fn start(settings: Settings, publish: Writer, reader: Reader) -> Started {
+pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Reader) -> Started {
     let board = Arc::new(board::Board::default());
     let queue = settings.queue.max(1);
-    let (writer, unknown) = writer::WriterThread::new(settings, publish, reader, board.clone());
+    let (writer, unknown) =
+        writer::WriterThread::new(settings, counters.clone(), publish, reader, board.clone());
     let keeper = writer.keeper_status();
     let (orders, incoming) = std::sync::mpsc::sync_channel(queue);
     let thread = std::thread::Builder::new()
@@ -215,6 +243,7 @@ pub fn start(settings: Settings, publish: Writer, reader: Reader) -> Started {
             board,
             keeper,
             thread,
+            counters,
         },
         unknown,
     }
@@ -231,9 +260,8 @@ impl Handle {
                 TrySendError::Disconnected(order) => (order, "the server is stopping"),
             };
             if let Order::Job(job) = order {
-                let _ = job.reply.send(Outcome::Unavailable {
-                    reason: reason.into(),
-                });
+                let reason = reason.into();
+                job.answer(&self.counters, Outcome::Unavailable { reason });
             }
         }
         outcome

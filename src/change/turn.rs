@@ -6,7 +6,8 @@ use super::account::{self, Moment};
 use super::board::{Board, LastRefusal, LastUpdate};
 use super::judge::Decision;
 use super::{Committed, Refused};
-use crate::guard::{Actor, Freeze};
+use crate::guard::{Actor, Freeze, Path};
+use crate::metrics::{Counters, Fate};
 use crate::publish;
 use crate::rr::{Name, Serial};
 use crate::store::Extent;
@@ -35,6 +36,7 @@ pub(super) enum Note {
         outcome: Committed,
     },
     Refused {
+        path: Path,
         zone: Name,
         actor: Actor,
         refused: Refused,
@@ -76,6 +78,24 @@ pub(super) enum Note {
 }
 
 impl Note {
+    /// Counts edits by hand. What was submitted is counted as it is answered.
+    pub(super) fn count(&self, counters: &Counters) {
+        let fate = match self {
+            Note::Edited { .. } => Fate::Committed,
+            Note::Refused {
+                path: Path::HandEdit,
+                refused,
+                ..
+            } => {
+                counters.refusal(&refused.rule);
+                Fate::Refused
+            }
+            _ => return,
+        };
+        counters.update(Path::HandEdit.as_str(), fate);
+    }
+
+    /// The refusal of an edit by hand.
     pub(super) fn refused(
         zone: &Name,
         actor: &Actor,
@@ -85,6 +105,7 @@ impl Note {
     ) -> Note {
         let refused = refused(decision, reference);
         Note::Refused {
+            path: Path::HandEdit,
             zone: zone.clone(),
             actor: actor.clone(),
             refused,
@@ -236,6 +257,7 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
             refused,
             moment,
             again,
+            ..
         } => {
             if !again {
                 account::log_refusal(&zone, &actor, &refused);

@@ -19,6 +19,7 @@ use super::upkeep::Upkeep;
 use super::{Body, Job, Order, Outcome, Settings};
 use super::{account, admission};
 use crate::guard::Freeze;
+use crate::metrics::{Clock, Counters};
 use crate::publish::{Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
 use crate::store::{FreezeRow, StoreError, Transaction};
@@ -41,6 +42,7 @@ pub(super) struct WriterThread {
     repeats: Repeats,
     upkeep: Upkeep,
     board: Arc<Board>,
+    counters: Counters,
 }
 
 enum TurnError {
@@ -57,6 +59,7 @@ impl WriterThread {
     /// that neither has ever known.
     pub(super) fn new(
         settings: Settings,
+        counters: Counters,
         publish: Writer,
         reader: Reader,
         board: Arc<Board>,
@@ -88,6 +91,7 @@ impl WriterThread {
             judged: HashMap::new(),
             standing: Standing::default(),
             board,
+            counters,
         };
         let unknown = thread.begin(&keepsake, snapshot_unfit);
         thread.keeper.catch_up();
@@ -172,6 +176,7 @@ impl WriterThread {
         let begun = begin();
         Some(begun.map(|(turn, version)| {
             self.custody.committed(version);
+            self.counters.store_seen();
             turn
         }))
     }
@@ -238,10 +243,11 @@ impl WriterThread {
                 self.hold_all(&loss);
                 let restores = |job: &Job| matches!(job.submission.body, Body::Restore);
                 if !jobs.iter().any(restores) || !self.make_store() {
-                    return answer_all(jobs, &account::refused_without_store(&loss.reason));
+                    return self.answer_all(jobs, &account::refused_without_store(&loss.reason));
                 }
             }
             Ok(Watched::Same) if jobs.is_empty() && !self.repeats.is_due(Instant::now()) => {
+                self.counters.store_seen();
                 self.upkeep.idle(&mut self.custody, &self.board);
                 self.custody.checkpoint_when_due();
                 return self
@@ -250,12 +256,16 @@ impl WriterThread {
             }
             Ok(_) => {}
         }
-        match self.group(&jobs) {
+        let counters = self.counters.clone();
+        let mut clock = counters.clock();
+        match self.group(&jobs, &mut clock) {
             Ok((turn, outcomes)) => {
                 self.repeats.keep();
                 self.finish(turn);
+                clock.published();
+                counters.store_seen();
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    let _ = job.reply.send(outcome);
+                    job.answer(&counters, outcome);
                 }
                 self.upkeep.committed(&mut self.custody);
             }
@@ -293,14 +303,14 @@ impl WriterThread {
             TurnError::Snapshot(error) => {
                 tracing::error!("no serials can be reserved: {error}");
                 let reason = format!("the snapshot failed: {error}");
-                return answer_all(jobs, &Outcome::Unavailable { reason });
+                return self.answer_all(jobs, &Outcome::Unavailable { reason });
             }
         };
         tracing::error!(store = %self.custody.path().display(), "store: {error}");
         let unavailable = Outcome::Unavailable {
             reason: format!("the store failed: {error}"),
         };
-        answer_all(jobs, &unavailable);
+        self.answer_all(jobs, &unavailable);
         if matches!(error, StoreError::Busy) {
             return;
         }
@@ -333,7 +343,11 @@ impl WriterThread {
         }
     }
 
-    fn group(&mut self, jobs: &[Job]) -> Result<(Turn, Vec<Outcome>), TurnError> {
+    fn group(
+        &mut self,
+        jobs: &[Job],
+        clock: &mut Clock<'_>,
+    ) -> Result<(Turn, Vec<Outcome>), TurnError> {
         let mut turn = Turn::new((*self.publisher.current()).clone(), self.freezes.clone());
         let path = self.settings.store.path.clone();
         let agreed = self.custody.agreed();
@@ -358,7 +372,7 @@ impl WriterThread {
             .map_err(TurnError::Writing)?;
         let outcomes = jobs
             .iter()
-            .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission))
+            .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission, clock))
             .collect::<Result<Vec<Outcome>, StoreError>>()
             .map_err(TurnError::Writing)?;
         let reserve = turn.to_reserve(&self.ceilings);
@@ -369,6 +383,7 @@ impl WriterThread {
         }
         let head = tx.audit_head().map_err(TurnError::Writing)?;
         tx.commit().map_err(TurnError::Writing)?;
+        clock.committed();
         self.ceilings.extend(reserve);
         self.custody.committed(version);
         if !turn.notes.is_empty() {
@@ -398,12 +413,19 @@ impl WriterThread {
         let mut changed = BTreeSet::new();
         for note in turn.notes {
             changed.extend(self.reconsider(&note));
+            note.count(&self.counters);
             tell(&self.board, &published, note);
         }
         if !changed.is_empty() {
             let zones = changed.iter();
             self.standing
                 .changed(&self.policy, &published, &self.board, zones);
+        }
+    }
+
+    fn answer_all(&self, jobs: Vec<Job>, outcome: &Outcome) {
+        for job in jobs {
+            job.answer(&self.counters, outcome.clone());
         }
     }
 
@@ -507,10 +529,4 @@ fn read_freezes(rows: Vec<FreezeRow>) -> Result<Vec<Freeze>, StoreError> {
             })
         })
         .collect()
-}
-
-fn answer_all(jobs: Vec<Job>, outcome: &Outcome) {
-    for job in jobs {
-        let _ = job.reply.send(outcome.clone());
-    }
 }

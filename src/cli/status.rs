@@ -1,5 +1,7 @@
 //! `status`: how the server and its zones are.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +25,11 @@ struct Process {
     pid: u32,
     uptime_secs: u64,
     listen: Vec<String>,
+    queries: u64,
+    updates: BTreeMap<String, u64>,
+    refusals: BTreeMap<String, u64>,
+    tsig_failures: u64,
+    unsigned_updates: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -130,14 +137,56 @@ pub(super) fn zone_table(zones: &[Zone]) -> String {
     print::table(&rows)
 }
 
+impl Process {
+    /// What came since the start, a line for each kind of thing.
+    fn counted(&self) -> String {
+        let updates: u64 = self.updates.values().sum();
+        let mut text = format!(
+            "{} queries, {updates} updates{}\n",
+            self.queries,
+            listed(&self.updates, " (", ")")
+        );
+        let strangers = [
+            (self.tsig_failures, "signatures not accepted"),
+            (self.unsigned_updates, "updates without a signature"),
+        ];
+        let refusals = listed(&self.refusals, "refused by rule: ", "");
+        let strangers = strangers
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{what}: {count}"));
+        for line in [refusals].into_iter().chain(strangers) {
+            if !line.is_empty() {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+/// What there is any of.
+fn listed(counts: &BTreeMap<String, u64>, before: &str, after: &str) -> String {
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(what, count)| format!("{count} {what}"))
+        .collect();
+    match counts.is_empty() {
+        true => String::new(),
+        false => format!("{before}{}{after}", counts.join(", ")),
+    }
+}
+
 fn render(status: &Status) -> String {
     let server = &status.server;
     let mut text = format!(
-        "lastgood {}, process {}, up {}, on {}\n\n",
+        "lastgood {}, process {}, up {}, on {}\n{}\n",
         server.version,
         server.pid,
         print::span(server.uptime_secs),
-        server.listen.join(", ")
+        server.listen.join(", "),
+        server.counted(),
     );
     text.push_str(&zone_table(&status.zones));
     for zone in &status.zones {
@@ -238,6 +287,9 @@ mod tests {
             "server": {
                 "version": "0.1.0", "pid": 42, "uptime_secs": 10_200,
                 "listen": ["127.0.0.1:5300", "[::1]:5300"], "store": "lastgood.db",
+                "queries": 12_345, "tsig_failures": 0, "unsigned_updates": 3,
+                "updates": { "committed": 4, "failed": 0, "refused": 2 },
+                "refusals": { "min-members": 1, "scope": 1 },
             },
             "freezes": [{
                 "scope": "zone example.com.", "since_unix": 1_760_946_491,
@@ -278,6 +330,9 @@ mod tests {
             render(&status()),
             "\
 lastgood 0.1.0, process 42, up 2 h 50 min, on 127.0.0.1:5300, [::1]:5300
+12345 queries, 6 updates (4 committed, 2 refused)
+refused by rule: 1 min-members, 1 scope
+updates without a signature: 3
 
 ZONE                   SERIAL      REVISION  RECORDS  STATE
 example.com.           2026070104  4         43       holding for 1 min 35 s

@@ -18,10 +18,11 @@ use crate::tsig::Algorithm;
 use crate::update::SerialPolicy;
 use crate::{admin, answer, change, store, wire};
 
-const TOP: &[&str] = &["server", "store", "control", "key", "zone"];
+const TOP: &[&str] = &["server", "store", "control", "metrics", "key", "zone"];
 const SERVER: &[&str] = &["listen", "udp_threads", "log", "version"];
 const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
 const CONTROL: &[&str] = &["socket"];
+const METRICS: &[&str] = &["listen"];
 const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
 const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "sensitive"];
 const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
@@ -216,9 +217,23 @@ fn retention(section: Option<&Section<'_>>) -> Result<store::Retention, ConfigEr
 fn control(top: &Section<'_>, dir: &Path) -> Result<admin::Settings, ConfigError> {
     let section = top.section("control", "[control]", CONTROL)?;
     let socket = path_of(section.as_ref(), "socket", dir)?;
-    Ok(admin::Settings::at(
-        socket.unwrap_or_else(|| dir.join("data/lastgood.sock")),
-    ))
+    let socket = socket.unwrap_or_else(|| dir.join("data/lastgood.sock"));
+    Ok(admin::Settings {
+        metrics: metrics(top)?,
+        ..admin::Settings::at(socket)
+    })
+}
+
+/// Where metrics are read over TCP: nowhere, unless the file says so.
+fn metrics(top: &Section<'_>) -> Result<Option<SocketAddr>, ConfigError> {
+    const ADDRESS: &str = "an address with a port, such as \"127.0.0.1:9153\"";
+    match top.section("metrics", "[metrics]", METRICS)? {
+        Some(section) => section
+            .require("listen", ADDRESS)?
+            .parsed(ADDRESS)
+            .map(Some),
+        None => Ok(None),
+    }
 }
 
 fn path_of(

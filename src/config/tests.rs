@@ -388,3 +388,20 @@ fn a_key_that_is_there_twice_is_named_and_what_is_no_text_has_a_line() {
     let error = Config::load(&file).unwrap_err().to_string();
     assert_eq!(error, format!("{}:2: this is not UTF-8", file.display()));
 }
+
+#[test]
+fn metrics_are_read_over_tcp_only_where_an_address_is_given() {
+    assert_eq!(read(SERVER).unwrap().admin.metrics, None);
+    let config = read(&format!("{SERVER}[metrics]\nlisten = \"127.0.0.1:9153\"")).unwrap();
+    assert_eq!(
+        config.admin.metrics,
+        Some("127.0.0.1:9153".parse().unwrap())
+    );
+    for wrong in ["listen = \"9153\"", "listen = 9153", "port = 9153", ""] {
+        let error = error(&format!("[metrics]\n{wrong}"));
+        assert!(
+            error.contains("[metrics]") || error.contains("an address with a port"),
+            "{error}"
+        );
+    }
+}

@@ -26,7 +26,7 @@ pub use service::{Reloading, tell_reloading};
 use crate::config::{Config, ConfigError};
 use crate::rr::Name;
 use crate::zone::Reader;
-use crate::{admin, change, wire, zone};
+use crate::{admin, change, metrics, wire, zone};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -38,6 +38,11 @@ pub enum StartError {
     Doors(std::io::Error),
     #[error(transparent)]
     Socket(#[from] admin::SocketError),
+    #[error("the address for metrics, {address}: {reason}")]
+    Metrics {
+        address: SocketAddr,
+        reason: std::io::Error,
+    },
     #[error("zone {zone} has no data yet, and {} cannot be imported:\n{}", file.display(), problems.join("\n"))]
     Import {
         zone: Name,
@@ -54,6 +59,8 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// The control socket.
     pub control: PathBuf,
+    /// Where metrics are read over TCP, the port resolved.
+    pub metrics: Option<SocketAddr>,
     pub change: change::Handle,
     pub reader: Reader,
     pub config: Config,
@@ -84,7 +91,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         wire::Doors::bind(&config.wire).map_err(StartError::Doors)?
     };
     let listener = admin::Listener::bind(&config.admin.socket)?;
-    let (change, reader) = open_zones(&config)?;
+    let window = config.admin.metrics.map(bind_metrics).transpose()?;
+    let (window, metrics) = window.unzip();
+    let counters = metrics::Counters::default();
+    let (change, reader) = open_zones(&config, counters.clone())?;
     warn_of_idle_permits(&config, &reader);
     let addresses = doors.addresses();
     let server = admin::Server {
@@ -93,14 +103,16 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             config: config.file.to_path_buf(),
             addresses: addresses.clone(),
             keys: config.keys.iter().map(|key| key.name.clone()).collect(),
+            metrics,
             started,
         },
         store: config.store.clone(),
         reader: reader.clone(),
         change: change.clone(),
+        counters: counters.clone(),
     };
     let within = runtime.enter();
-    let admin = admin::open(listener, server).map_err(|reason| admin::SocketError::Io {
+    let admin = admin::open(listener, window, server).map_err(|reason| admin::SocketError::Io {
         path: config.admin.socket.clone(),
         reason,
     })?;
@@ -108,6 +120,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         reader.clone(),
         change.clone(),
         Arc::new(keys.keys),
+        counters,
         runtime.handle().clone(),
     );
     drop(within);
@@ -115,6 +128,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     Ok(Running {
         addresses,
         control: config.admin.socket.clone(),
+        metrics,
         change,
         reader,
         config,
@@ -125,10 +139,19 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     })
 }
 
+fn bind_metrics(address: SocketAddr) -> Result<(admin::Window, SocketAddr), StartError> {
+    admin::Window::bind(address)
+        .and_then(|window| window.address().map(|bound| (window, bound)))
+        .map_err(|reason| StartError::Metrics { address, reason })
+}
+
 /// Serves what store or snapshot hold, and imports what neither has ever known.
-fn open_zones(config: &Config) -> Result<(change::Handle, Reader), StartError> {
+fn open_zones(
+    config: &Config,
+    counters: metrics::Counters,
+) -> Result<(change::Handle, Reader), StartError> {
     let (writer, reader) = zone::pointer();
-    let started = change::start(config.change.clone(), writer, reader.clone());
+    let started = change::start(config.change.clone(), counters, writer, reader.clone());
     if let Err(error) = import::missing(config, &started.unknown, &started.handle) {
         started.handle.stop();
         return Err(error);

@@ -101,7 +101,10 @@ fn answer(request: &[u8], peer: SocketAddr, terms: &Terms, place: OwnedPermit<Ve
     let mut out = Vec::new();
     match terms.service.answer(request, Transport::Tcp, 0, &mut out) {
         Outcome::Silent => {}
-        Outcome::Answered => drop(place.send(out)),
+        Outcome::Answered(rcode) => {
+            terms.service.count(Transport::Tcp, rcode.code());
+            place.send(out);
+        }
         Outcome::Elsewhere => match slow::take(&terms.service, request, peer, Transport::Tcp) {
             Reply::Silent => {}
             Reply::Ready(reply) => drop(place.send(reply)),

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::zone::Reader;
-use crate::{answer, change, tsig};
+use crate::{answer, change, metrics, tsig};
 
 /// Datagrams that may wait for the slow path; beyond it they are dropped, and clients ask again.
 const SLOW_QUEUE: usize = 1024;
@@ -81,6 +81,7 @@ struct Service {
     change: change::Handle,
     keys: Arc<tsig::Keys>,
     answer: answer::Settings,
+    counters: metrics::Counters,
 }
 
 impl Service {
@@ -102,6 +103,15 @@ impl Service {
             reserve,
         };
         answer::answer(request, &context, out)
+    }
+
+    /// Counts an answer given anywhere but on a UDP thread.
+    fn count(&self, transport: answer::Transport, rcode: u16) {
+        let transport = match transport {
+            answer::Transport::Udp => metrics::Transport::Udp,
+            answer::Transport::Tcp => metrics::Transport::Tcp,
+        };
+        self.counters.query(transport, rcode);
     }
 }
 
@@ -133,6 +143,7 @@ impl Doors {
         published: Reader,
         change: change::Handle,
         keys: Arc<tsig::Keys>,
+        counters: metrics::Counters,
         runtime: tokio::runtime::Handle,
     ) -> Running {
         let _entered = runtime.enter();
@@ -141,6 +152,7 @@ impl Doors {
             change,
             keys,
             answer: self.answer,
+            counters,
         });
         let stop = StopSwitch::new();
         let seats = tcp::Seats::new(&self.tcp);

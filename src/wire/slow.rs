@@ -16,6 +16,7 @@ use super::{Service, udp};
 use crate::answer::{self, Transport};
 use crate::change::{self, Submission};
 use crate::guard::{Actor, Path};
+use crate::metrics::Fate;
 use crate::rr::Name;
 use crate::rr::message::{HEADER_OCTETS, OPCODE_UPDATE, Rcode};
 use crate::tsig::{self, Checked, Signed};
@@ -57,17 +58,24 @@ pub(super) async fn answer_datagrams(service: Arc<Service>, mut jobs: mpsc::Rece
         let Some(job) = job else { break };
         match take(&service, &job.request, job.envelope.peer, Transport::Udp) {
             Reply::Silent => {}
-            Reply::Ready(reply) => udp::send(&job.door, &job.envelope, &reply),
+            Reply::Ready(reply) => send(&service, &job, &reply),
             Reply::Later(update) => {
+                let service = service.clone();
                 pending.spawn(async move {
                     if let Some(reply) = update.finish().await {
-                        udp::send(&job.door, &job.envelope, &reply);
+                        send(&service, &job, &reply);
                     }
                 });
             }
         }
     }
     while pending.join_next().await.is_some() {}
+}
+
+fn send(service: &Service, job: &Job, reply: &[u8]) {
+    if !udp::send(&job.door, &job.envelope, reply) {
+        service.counters.response_lost();
+    }
 }
 
 /// Takes in a request that is not a plain query. An update is submitted before this returns.
@@ -97,18 +105,39 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     fn take(&self, request: &[u8]) -> Reply {
+        let counters = &self.service.counters;
         match tsig::check(&self.service.keys, request, now_unix()) {
-            Checked::Malformed => respond(request, &Verdict::plain(Rcode::FormErr)),
+            Checked::Malformed => {
+                counters.tsig_failure();
+                self.counted(request, respond(request, &Verdict::plain(Rcode::FormErr)))
+            }
             Checked::Rejected { response, reason } => {
+                counters.tsig_failure();
                 if let Some(unsaid) = UNVERIFIED.due() {
                     info!(source = %self.source, reason, unsaid, "a signature was not accepted");
                 }
-                Reply::Ready(response)
+                self.counted(request, Reply::Ready(response))
             }
-            Checked::Unsigned => respond(request, &self.unsigned(request)),
+            Checked::Unsigned => {
+                if is_update(request) {
+                    counters.unsigned_update();
+                }
+                self.counted(request, respond(request, &self.unsigned(request)))
+            }
             Checked::Signed(signed) if is_update(request) => self.update(signed),
             Checked::Signed(signed) => self.query(signed),
         }
+    }
+
+    /// Counts the answer to a query that was not looked into; no such answer has an RCODE that
+    /// does not fit the header.
+    fn counted(&self, request: &[u8], reply: Reply) -> Reply {
+        if let Reply::Ready(reply) = &reply
+            && !is_update(request)
+        {
+            self.service.count(self.transport, header_rcode(reply));
+        }
+        reply
     }
 
     /// Without a signature neither an update nor a question about a key's refusals is looked into
@@ -133,6 +162,9 @@ impl Desk<'_> {
         let message = match self.readable(&signed.message) {
             Ok(message) => message,
             Err(verdict) => {
+                self.service
+                    .counters
+                    .update(Path::Update.as_str(), Fate::Failed);
                 let mut reply = Vec::new();
                 put(&signed.message, &verdict, &mut reply);
                 return sign(signed, reply);
@@ -165,11 +197,15 @@ impl Desk<'_> {
         let outcome = self
             .service
             .answer(request, self.transport, reserve, &mut reply);
-        match outcome {
-            answer::Outcome::Answered => {}
+        let rcode = match outcome {
+            answer::Outcome::Answered(rcode) => rcode.code(),
             answer::Outcome::Silent => return Reply::Silent,
-            answer::Outcome::Elsewhere => self.last_refusal(&signed, &mut reply),
-        }
+            answer::Outcome::Elsewhere => {
+                self.last_refusal(&signed, &mut reply);
+                header_rcode(&reply)
+            }
+        };
+        self.service.count(self.transport, rcode);
         sign(signed, reply)
     }
 
@@ -262,6 +298,11 @@ fn is_update(message: &[u8]) -> bool {
     message
         .get(2)
         .is_some_and(|flags| flags >> 3 & 0xF == OPCODE_UPDATE)
+}
+
+/// The part of the RCODE that the header holds.
+fn header_rcode(message: &[u8]) -> u16 {
+    message.get(3).map_or(0, |flags| u16::from(flags & 0xF))
 }
 
 fn now_unix() -> u64 {

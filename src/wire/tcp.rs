@@ -42,12 +42,14 @@ pub(super) async fn accept(listener: TcpListener, terms: Arc<Terms>, seats: Arc<
             Ok((stream, peer)) => match Seats::take(&seats, peer.ip()) {
                 Some(seat) => {
                     let terms = terms.clone();
+                    let counted = terms.service.counters.connection();
                     connections.spawn(async move {
                         connection::serve(stream, peer, &terms).await;
-                        drop(seat);
+                        drop((seat, counted));
                     });
                 }
                 None => {
+                    terms.service.counters.connection_refused();
                     if let Some(unsaid) = SEATS_TAKEN.due() {
                         warn!(%peer, unsaid, "too many TCP connections: closed");
                     }

@@ -15,6 +15,7 @@ use super::datagram::{self, Door, Envelope, Inbox};
 use super::seldom::Seldom;
 use super::slow::Job;
 use crate::answer::{Outcome, Transport};
+use crate::metrics::Tally;
 
 /// After an error that is not about one datagram, so that a broken socket does not cost a core.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
@@ -31,17 +32,29 @@ pub(super) fn serve(
     slow: &mpsc::Sender<Job>,
     stopping: &AtomicBool,
 ) {
+    let mut tally = service.counters.tally();
     // No octets of a peer's should cause a panic. Should some do, they must not cost us the door.
-    while catch_unwind(AssertUnwindSafe(|| run(door, service, slow, stopping))).is_err() {
+    while catch_unwind(AssertUnwindSafe(|| {
+        run(door, service, slow, stopping, &mut tally);
+    }))
+    .is_err()
+    {
         error!("a UDP thread has panicked and starts again");
     }
 }
 
-fn run(door: &Arc<Door>, service: &Service, slow: &mpsc::Sender<Job>, stopping: &AtomicBool) {
+fn run(
+    door: &Arc<Door>,
+    service: &Service,
+    slow: &mpsc::Sender<Job>,
+    stopping: &AtomicBool,
+    tally: &mut Tally,
+) {
     let mut inbox = Inbox::new(door);
     let mut out = Vec::with_capacity(usize::from(u16::MAX));
-    let mut each =
-        |request: &[u8], envelope| answer(request, envelope, door, service, slow, &mut out);
+    let mut each = |request: &[u8], envelope| {
+        answer(request, envelope, door, service, slow, &mut out, tally);
+    };
     while !stopping.load(Ordering::Acquire) {
         match inbox.receive(door, MsgFlags::MSG_WAITFORONE, &mut each) {
             Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -70,11 +83,17 @@ fn answer(
     service: &Service,
     slow: &mpsc::Sender<Job>,
     out: &mut Vec<u8>,
+    tally: &mut Tally,
 ) {
     out.clear();
     match service.answer(request, Transport::Udp, 0, out) {
         Outcome::Silent => {}
-        Outcome::Answered => send(door, &envelope, out),
+        Outcome::Answered(rcode) => {
+            tally.answered(rcode.code());
+            if !send(door, &envelope, out) {
+                tally.response_lost();
+            }
+        }
         Outcome::Elsewhere => {
             let job = Job {
                 door: door.clone(),
@@ -82,18 +101,23 @@ fn answer(
                 request: request.to_vec(),
             };
             // Never wait here: clients ask again, queries behind this one would not be answered.
-            if slow.try_send(job).is_err()
-                && let Some(unsaid) = SLOW_IS_FULL.due()
-            {
-                warn!(unsaid, "too many updates and signed queries wait: dropped");
+            if slow.try_send(job).is_err() {
+                tally.slow_path_full();
+                if let Some(unsaid) = SLOW_IS_FULL.due() {
+                    warn!(unsaid, "too many updates and signed queries wait: dropped");
+                }
             }
         }
     }
 }
 
-/// Sends, or logs why not: a forged source may be an address that nothing can be sent to.
-pub(super) fn send(door: &Door, envelope: &Envelope, reply: &[u8]) {
-    if let Err(error) = datagram::send(&door.socket, envelope, reply) {
+/// Sends, or logs why not: a forged source may be an address that nothing can be sent to. Tells
+/// whether the system has taken it.
+#[must_use]
+pub(super) fn send(door: &Door, envelope: &Envelope, reply: &[u8]) -> bool {
+    let sent = datagram::send(&door.socket, envelope, reply);
+    if let Err(error) = &sent {
         debug!(%error, peer = %envelope.peer, "a reply could not be sent");
     }
+    sent.is_ok()
 }

@@ -138,7 +138,11 @@ impl Ask {
 
     fn octets(&self) -> Vec<u8> {
         let (outcome, octets) = self.send(&self.query());
-        assert_eq!(outcome, Outcome::Answered);
+        let rcode = u16::from(Seen::of(&octets).rcode);
+        assert!(
+            matches!(outcome, Outcome::Answered(told) if told.code() == rcode),
+            "{outcome:?}, and sent {rcode}"
+        );
         octets
     }
 

@@ -62,7 +62,7 @@ fn rtype() -> impl Strategy<Value = u16> {
 fn check(ask: &Ask, query: &[u8]) -> Result<(), TestCaseError> {
     let (outcome, octets) = ask.send(query);
     match outcome {
-        Outcome::Answered => {
+        Outcome::Answered(_) => {
             let offered = ask.edns.map_or(512, |(octets, _, _)| usize::from(octets));
             let limit = match ask.transport {
                 Transport::Udp => offered.clamp(512, 1232),
@@ -96,7 +96,7 @@ proptest! {
         let query = ask.query();
         check(&ask, &query)?;
         let (outcome, octets) = ask.send(&query);
-        if outcome == Outcome::Answered {
+        if matches!(outcome, Outcome::Answered(_)) {
             let seen = Seen::of(&octets);
             prop_assert_eq!(seen.question.len(), 1);
             prop_assert_eq!(seen.edns.is_some(), edns.is_some());
@@ -152,7 +152,7 @@ fn the_opcode_of_a_query_is_the_only_one_answered_with_data() {
         let mut query = ask.query();
         query[2] = opcode << 3;
         let (outcome, octets) = ask.send(&query);
-        let data = outcome == Outcome::Answered && !Seen::of(&octets).answer.is_empty();
+        let data = matches!(outcome, Outcome::Answered(_)) && !Seen::of(&octets).answer.is_empty();
         assert_eq!(data, opcode == OPCODE_QUERY);
     }
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+mod counting;
 mod queries;
 mod updates;
 
@@ -15,7 +16,7 @@ use crate::guard::{Actor, OwnerPattern, Path, Permit, Protection};
 use crate::rr::{Name, Rtype};
 use crate::store;
 use crate::tsig::{Algorithm, Keys};
-use crate::{answer, zone, zonefile};
+use crate::{answer, metrics, zone, zonefile};
 
 const LOOPBACK: &str = "127.0.0.1:0";
 const SECRET: &[u8] = b"not a secret, but thirty-two oct";
@@ -38,6 +39,7 @@ struct House {
     addresses: Vec<SocketAddr>,
     running: Option<Running>,
     change: change::Handle,
+    counters: metrics::Counters,
     runtime: tokio::runtime::Runtime,
     _scratch: tempfile::TempDir,
 }
@@ -52,7 +54,9 @@ impl House {
     fn with(settings: &Settings) -> House {
         let scratch = tempfile::tempdir().unwrap();
         let (publish, published) = zone::pointer();
-        let change = change_of(scratch.path(), publish, published.clone());
+        let counters = metrics::Counters::default();
+        let ends = (publish, published.clone());
+        let change = change_of(scratch.path(), counters.clone(), ends);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -70,9 +74,11 @@ impl House {
                 published,
                 change.clone(),
                 Arc::new(keys.unwrap()),
+                counters.clone(),
                 runtime.handle().clone(),
             )),
             change,
+            counters,
             runtime,
             _scratch: scratch,
         }
@@ -96,7 +102,11 @@ impl Drop for House {
     }
 }
 
-fn change_of(dir: &std::path::Path, publish: zone::Writer, reader: zone::Reader) -> change::Handle {
+fn change_of(
+    dir: &std::path::Path,
+    counters: metrics::Counters,
+    (publish, reader): (zone::Writer, zone::Reader),
+) -> change::Handle {
     let store = store::Settings {
         path: dir.join("lastgood.db"),
         snapshot: dir.join("lastgood.snapshot.db"),
@@ -129,7 +139,7 @@ fn change_of(dir: &std::path::Path, publish: zone::Writer, reader: zone::Reader)
         queue: 64,
         poll: Duration::from_secs(1),
     };
-    let change = change::start(settings, publish, reader).handle;
+    let change = change::start(settings, counters, publish, reader).handle;
     let parsed = zonefile::parse(zone_text().as_bytes(), &zone, &|_| unreachable!());
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
     let import = change.submit(Submission {

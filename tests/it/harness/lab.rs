@@ -127,6 +127,11 @@ impl Lab {
             .expect("an IPv6 address")
     }
 
+    /// Where metrics are read over TCP.
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.running.as_ref().and_then(|running| running.metrics)
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
