@@ -2,12 +2,13 @@
 //!
 //! `lab` starts and stops servers, `programs` runs other programs with a bound on their time, `dig`
 //! reads what dig and kdig print, `library` is the client that is no program, `patience` waits for a
-//! condition instead of a length of time.
+//! condition instead of a length of time, `ports` finds free ones.
 
 pub mod dig;
 pub mod lab;
 pub mod library;
 pub mod patience;
+pub mod ports;
 pub mod programs;
 
 pub use patience::eventually;
