@@ -71,7 +71,9 @@ fn a_port_that_is_taken_is_named() {
     let lab = Lab::demo();
     let other = Lab::prepared_demo();
     let taken = lab.v4().to_string();
-    let config = other.read("lastgood.toml").replace("127.0.0.1:0", &taken);
+    let config = other
+        .read("lastgood.toml")
+        .replace(&format!("127.0.0.1:{}", other.port), &taken);
     other.write("lastgood.toml", &config);
     let ran = other.cli(&["serve"]);
     assert!(!ran.ok() && ran.stderr.contains(&taken), "{ran}");
@@ -114,7 +116,7 @@ impl Serving {
     }
 
     fn spawn(lab: &Lab) -> Serving {
-        let at = lab::free_address();
+        let at = SocketAddr::from(([127, 0, 0, 1], lab.port));
         let config = lab.read("lastgood.toml");
         let listen = config
             .lines()
@@ -165,8 +167,10 @@ impl Serving {
             .collect()
     }
 
+    /// Its exit code; none where a signal ended it.
     fn ended(&mut self) -> Option<i32> {
-        programs::wait(&mut self.child, Duration::from_secs(20)).expect("it ends in time")
+        let status = programs::wait(&mut self.child, Duration::from_secs(20));
+        status.expect("it ends in time").code()
     }
 }
 

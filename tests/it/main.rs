@@ -1,4 +1,4 @@
-//! The whole server, seen from outside: real sockets on ports the system chose, a fresh store for each
+//! The whole server, seen from outside: real sockets on ports of their own, a fresh store for each
 //! test, and the programs that people use as clients (dig, nsupdate, kdig, knsupdate, sqlite3) beside
 //! an independent library.
 //!

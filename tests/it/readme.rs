@@ -136,7 +136,7 @@ impl Copy {
                 fs::copy(&path, lab.path("zones").join(name)).expect("copied");
             }
         }
-        let port = lab::free_address().port();
+        let port = lab.port;
         let demo = lab
             .read("zones/demo.toml")
             .replace(":5300\"", &format!(":{port}\""));

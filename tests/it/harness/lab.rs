@@ -1,8 +1,8 @@
 //! A lab: a folder of its own with a configuration, zone files, a store, and a server that runs in
-//! this process on ports that the system chose.
+//! this process on a port of its own.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::dig::Reply;
 use super::patience::eventually;
+use super::ports;
 use super::programs::{self, Ran};
 
 /// The secret of the key `demo.`, which stands in `zones/demo.toml` for everybody to read.
@@ -19,6 +20,7 @@ pub const PUBLIC_SECRET: &str = "WKZ39kkvgpba4UEvEnSvhgCfMXhnuX13l6llAW7bRXk=";
 
 pub struct Lab {
     folder: TempDir,
+    pub port: u16,
     running: Option<Running>,
     addresses: Vec<SocketAddr>,
 }
@@ -73,12 +75,18 @@ impl Lab {
 
     pub fn prepared(config: &str, files: &[(&str, &str)]) -> Lab {
         let folder = TempDir::new().expect("a scratch folder");
+        let port = ports::free();
         let lab = Lab {
             folder,
+            port,
             running: None,
             addresses: Vec::new(),
         };
-        lab.write("lastgood.toml", config);
+        // Port 0 stands for the lab's own.
+        lab.write(
+            "lastgood.toml",
+            &config.replace(":0\"", &format!(":{port}\"")),
+        );
         for (name, text) in files {
             lab.write(name, text);
         }
@@ -86,8 +94,15 @@ impl Lab {
     }
 
     pub fn start(&mut self) {
-        self.try_start()
-            .unwrap_or_else(|error| panic!("the server starts: {error}"));
+        while let Err(error) = self.try_start() {
+            // Somebody else was quicker to take the port.
+            assert!(error.contains("Address already in use"), "{error}");
+            let config = self.read("lastgood.toml");
+            let (old, new) = (self.port, ports::free());
+            let config = config.replace(&format!(":{old}\""), &format!(":{new}\""));
+            self.write("lastgood.toml", &config);
+            self.port = new;
+        }
     }
 
     pub fn try_start(&mut self) -> Result<(), String> {
@@ -314,15 +329,4 @@ fn outdent(script: &str) -> String {
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// An address that is free at this moment, for servers that are processes of their own.
-pub fn free_address() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let at = udp.local_addr().expect("an address");
-        if TcpListener::bind(at).is_ok() {
-            return at;
-        }
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ const BOUND: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Ran {
     pub code: Option<i32>,
+    /// What ended it from outside, if something did.
+    pub signal: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
@@ -43,8 +46,8 @@ impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "exit {:?}\nstdout: {}\nstderr: {}",
-            self.code, self.stdout, self.stderr
+            "exit {:?} signal {:?}\nstdout: {}\nstderr: {}",
+            self.code, self.signal, self.stdout, self.stderr
         )
     }
 }
@@ -63,11 +66,12 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
     let input = input.to_owned();
     // A program that ends without reading its input is no failure of ours.
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()).is_ok());
-    let code =
+    let status =
         wait(&mut child, BOUND).unwrap_or_else(|| panic!("{command:?} did not end in {BOUND:?}"));
     writer.join().expect("the writer does not panic");
     Ran {
-        code,
+        code: status.code(),
+        signal: status.signal(),
         stdout: stdout.join().expect("the reader does not panic"),
         stderr: stderr.join().expect("the reader does not panic"),
     }
@@ -81,12 +85,12 @@ fn reader(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// The exit code of a child that ends in time; else it is ended, and there is none.
-pub fn wait(child: &mut Child, bound: Duration) -> Option<Option<i32>> {
+/// How a child ended that ends in time; else it is ended, and there is none.
+pub fn wait(child: &mut Child, bound: Duration) -> Option<ExitStatus> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("our own child") {
-            return Some(status.code());
+            return Some(status);
         }
         if start.elapsed() > bound {
             child.kill().expect("our own child");
