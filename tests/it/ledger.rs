@@ -117,11 +117,7 @@ impl Traced {
             return None;
         }
         let lab = Lab::prepared_demo();
-        let at = lab::free_address();
-        let config = lab
-            .read("lastgood.toml")
-            .replace("127.0.0.1:0", &at.to_string());
-        lab.write("lastgood.toml", &config);
+        let at = std::net::SocketAddr::from(([127, 0, 0, 1], lab.port));
         let served = lab.command(&["serve"]);
         let strace = Command::new("strace")
             .args(["-f", "-y", "-e", "trace=fsync,fdatasync", "-o"])
