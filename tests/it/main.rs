@@ -21,5 +21,6 @@ mod reasons;
 mod refusals;
 mod sideways;
 mod situations;
+mod syncs;
 mod together;
 mod updates;
