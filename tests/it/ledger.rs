@@ -11,7 +11,7 @@ use lastgood::store::{NewAudit, NewRevision, Retention, Settings, Store};
 use lastgood::zone::Diff;
 
 use crate::harness::eventually;
-use crate::harness::lab::{self, Lab, PUBLIC_SECRET};
+use crate::harness::lab::{Lab, PUBLIC_SECRET};
 use crate::harness::programs::{self, Ran};
 
 const ADD: &str = "zone example.com\nupdate add new.example.com. 60 A 192.0.2.1";
@@ -98,6 +98,7 @@ fn a_store_of_a_newer_program_is_left_alone_and_the_last_good_served() {
     assert_eq!(lab.sql("PRAGMA user_version;").trim(), "99");
 }
 
+<<<<<<< HEAD
 /// A server under strace, which writes down each sync.
 struct Traced {
     lab: Lab,
@@ -189,6 +190,8 @@ fn an_update_is_synced_before_its_answer_and_a_flood_of_refusals_is_not() {
     assert!(flood <= 3, "{flood} syncs for 30 refusals");
 }
 
+=======
+>>>>>>> ledger
 #[test]
 fn a_flood_of_one_refusal_is_a_row_with_a_reference_and_one_that_counts() {
     let mut lab = Lab::demo();

@@ -14,7 +14,10 @@ mod handedits;
 mod holding;
 mod keys;
 mod ledger;
+<<<<<<< HEAD
 mod metrics;
+=======
+>>>>>>> ledger
 mod packaging;
 mod policies;
 mod readme;
@@ -22,5 +25,6 @@ mod reasons;
 mod refusals;
 mod sideways;
 mod situations;
+mod syncs;
 mod together;
 mod updates;
