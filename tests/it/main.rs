@@ -14,10 +14,7 @@ mod handedits;
 mod holding;
 mod keys;
 mod ledger;
-<<<<<<< HEAD
 mod metrics;
-=======
->>>>>>> ledger
 mod packaging;
 mod policies;
 mod readme;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::harness::eventually;
-use crate::harness::lab::{self, Lab, PUBLIC_SECRET};
+use crate::harness::lab::{Lab, PUBLIC_SECRET};
 use crate::harness::programs::{self, Ran};
 
 const ADD: &str = "zone example.com\nupdate add new.example.com. 60 A 192.0.2.1";
@@ -29,7 +29,7 @@ impl Traced {
             return None;
         }
         let lab = Lab::prepared_demo();
-        let at = lab::free_address();
+        let at = std::net::SocketAddr::from(([127, 0, 0, 1], lab.port));
         let config = lab
             .read("lastgood.toml")
             .replace("127.0.0.1:0", &at.to_string());
