@@ -30,10 +30,6 @@ impl Traced {
         }
         let lab = Lab::prepared_demo();
         let at = std::net::SocketAddr::from(([127, 0, 0, 1], lab.port));
-        let config = lab
-            .read("lastgood.toml")
-            .replace("127.0.0.1:0", &at.to_string());
-        lab.write("lastgood.toml", &config);
         let served = lab.command(&["serve"]);
         let strace = Command::new("strace")
             .args(["-f", "-y", "-e", "trace=fsync,fdatasync", "-o"])
