@@ -1,22 +1,29 @@
 //! The control socket: HTTP and JSON on a Unix socket that only its owner may open.
 //!
 //! Read in order: `socket` (taking the path), `api` (the endpoints), `report` (the JSON forms of
-//! outcomes), `zones`, `history` (the handlers), `examine` (what is wrong with a zone's text).
+//! outcomes), `zones`, `verbs`, `kept`, `reload`, `history` (the handlers), `examine` (what is wrong
+//! with a zone's text).
 //! Not here: judging and keeping changes (`change`), printing for people (`cli`). No endpoint reads
 //! a path that a client names: clients send the text.
 
 mod api;
 mod examine;
 mod history;
+mod kept;
+mod reload;
 mod report;
 mod socket;
+mod verbs;
 mod zones;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use examine::{Complaint, Examined, examine};
+pub use kept::{snapshot_status, snapshot_text};
+pub use reload::{Reload, ReloadReport, ReloadRequest};
 pub use report::Report;
 pub use socket::{Listener, SocketError};
 
@@ -49,9 +56,9 @@ impl Settings {
 pub struct About {
     pub config: PathBuf,
     pub addresses: Vec<SocketAddr>,
-    /// The keys that there are.
-    pub keys: Vec<Name>,
     pub started: Instant,
+    /// Log lines that nobody took.
+    pub lost_log_lines: fn() -> usize,
 }
 
 /// What the handlers work with.
@@ -62,11 +69,14 @@ pub struct Server {
     pub store: store::Settings,
     pub reader: Reader,
     pub change: Handle,
+    /// Whether there is such a key now.
+    pub has_key: Arc<dyn Fn(&Name) -> bool + Send + Sync>,
+    pub reload: Reload,
 }
 
 /// The open control socket.
 pub struct Running {
-    path: PathBuf,
+    bound: socket::Bound,
     quit: tokio::sync::oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -74,8 +84,7 @@ pub struct Running {
 /// Answers on the socket from now on. Must be called within a runtime.
 pub fn open(listener: Listener, server: Server) -> std::io::Result<Running> {
     let (quit, asked) = tokio::sync::oneshot::channel();
-    let path = listener.path().to_owned();
-    let listener = listener.into_tokio()?;
+    let (listener, bound) = listener.into_tokio()?;
     let app = api::router(server).into_make_service_with_connect_info::<api::Caller>();
     let task = tokio::spawn(async move {
         let serving = axum::serve(listener, app).with_graceful_shutdown(async {
@@ -86,7 +95,7 @@ pub fn open(listener: Listener, server: Server) -> std::io::Result<Running> {
             tracing::error!(%error, "the control socket failed");
         }
     });
-    Ok(Running { path, quit, task })
+    Ok(Running { bound, quit, task })
 }
 
 impl Running {
@@ -98,8 +107,9 @@ impl Running {
             tracing::warn!("a command at the control socket was cut off");
             self.task.abort();
         }
-        if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::warn!(%error, "the control socket {} stays", self.path.display());
+        if let Err(error) = self.bound.remove() {
+            let path = self.bound.path().display();
+            tracing::warn!(%error, "the control socket {path} stays");
         }
     }
 }

@@ -10,8 +10,15 @@ use super::{Exit, Globals, print};
 #[derive(Debug, Clone, Deserialize)]
 struct Status {
     server: Process,
+    snapshot: Snapshot,
     freezes: Vec<Freeze>,
     zones: Vec<Zone>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Snapshot {
+    path: String,
+    trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +27,7 @@ struct Process {
     pid: u32,
     uptime_secs: u64,
     listen: Vec<String>,
+    log_lines_lost: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +53,12 @@ pub(super) struct Zone {
     pub reason: Option<String>,
     #[serde(default)]
     pub mend: Option<String>,
+    #[serde(default)]
+    pub orphaned: bool,
+    #[serde(default)]
+    pub snapshot_revision: Option<u64>,
+    #[serde(default)]
+    pub snapshot_lag_secs: Option<u64>,
     #[serde(default)]
     pub frozen: Vec<String>,
     #[serde(default)]
@@ -102,11 +116,34 @@ impl Zone {
     }
 
     fn state(&self) -> String {
-        match (self.held_secs, self.frozen.is_empty()) {
-            (Some(secs), _) => format!("{} for {}", self.state, print::span(secs)),
-            (None, false) => format!("{}, frozen", self.state),
-            (None, true) => self.state.clone(),
+        let mut state = match self.held_secs {
+            Some(secs) => format!("{} for {}", self.state, print::span(secs)),
+            None => self.state.clone(),
+        };
+        for (is_so, word) in [
+            (!self.frozen.is_empty(), ", frozen"),
+            (self.orphaned, ", orphaned"),
+        ] {
+            if is_so {
+                state.push_str(word);
+            }
         }
+        state
+    }
+
+    /// That the snapshot has another revision than is served, and for how long.
+    fn lag(&self) -> Option<String> {
+        let kept = match self.snapshot_revision {
+            Some(revision) if revision == self.revision => return None,
+            Some(revision) => format!("revision {revision}, not {}", self.revision),
+            None => "no revision".to_owned(),
+        };
+        let lag = self.snapshot_lag_secs.unwrap_or(0);
+        Some(format!(
+            "{}: the snapshot has {kept}, for {}",
+            self.zone,
+            print::span(lag)
+        ))
     }
 }
 
@@ -140,6 +177,7 @@ fn render(status: &Status) -> String {
     for zone in &status.zones {
         text.push_str(&trouble(zone));
     }
+    text.push_str(&snapshot(status));
     for freeze in &status.freezes {
         let since = print::time(freeze.since_unix.saturating_mul(1_000_000));
         text.push_str(&format!(
@@ -152,6 +190,34 @@ fn render(status: &Status) -> String {
     }
     text.push_str(&latest(&status.zones));
     text
+}
+
+/// What is not as it should be with the last-known-good snapshot, and with the logs.
+fn snapshot(status: &Status) -> String {
+    let mut lines = Vec::new();
+    if let Some(trouble) = &status.snapshot.trouble {
+        lines.push(format!(
+            "The snapshot {} cannot be written: {}",
+            status.snapshot.path,
+            print::one_line(trouble)
+        ));
+    }
+    let served = status.zones.iter();
+    lines.extend(
+        served
+            .filter(|zone| zone.state != "unavailable")
+            .filter_map(Zone::lag),
+    );
+    if status.server.log_lines_lost > 0 {
+        lines.push(format!(
+            "{} log lines were lost: nobody took them from standard error",
+            status.server.log_lines_lost
+        ));
+    }
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("\n{}\n", lines.join("\n")),
+    }
 }
 
 /// A scope such as `zone example.com.` as the options of `thaw`.
@@ -174,6 +240,13 @@ fn trouble(zone: &Zone) -> String {
         if let Some(mend) = &zone.mend {
             text.push_str(&format!("  To mend it:\n{}\n", mend_block(mend)));
         }
+    }
+    if zone.orphaned {
+        text.push_str(&format!(
+            "\n{0} has no stanza in the configuration; it is served with the policy it had\n  \
+             To take it away: lastgood zone remove {0}\n",
+            zone.zone
+        ));
     }
     if !zone.findings.is_empty() && zone.state != "unavailable" {
         text.push_str(&format!("\n{} is served although:\n", zone.zone));
@@ -232,6 +305,10 @@ mod tests {
             "server": {
                 "version": "0.1.0", "pid": 42, "uptime_secs": 10_200,
                 "listen": ["127.0.0.1:5300", "[::1]:5300"], "store": "lastgood.db",
+                "log_lines_lost": 0,
+            },
+            "snapshot": {
+                "path": "lastgood.snapshot.db", "lag_secs": 0, "trouble": "no space left",
             },
             "freezes": [{
                 "scope": "zone example.com.", "since_unix": 1_760_946_491,
@@ -243,6 +320,7 @@ mod tests {
                     "records": 43, "state": "holding", "held_secs": 95,
                     "reason": "api.example.com. A has 0 members",
                     "mend": "sqlite3 lastgood.db <<'SQL'\nINSERT …;\nSQL",
+                    "snapshot_revision": 4, "snapshot_lag_secs": 0,
                     "frozen": ["zone example.com. by cli root: INC-421"],
                     "last_update": null,
                     "last_refusal": {
@@ -254,6 +332,7 @@ mod tests {
                 {
                     "zone": "2.0.192.in-addr.arpa.", "serial": 7, "revision": 1,
                     "records": 9, "state": "live", "held_secs": null, "reason": null,
+                    "orphaned": true, "snapshot_revision": null, "snapshot_lag_secs": 7,
                     "mend": null, "frozen": [], "findings": [],
                     "last_update": {
                         "reference": "1ABC", "at": "2025-10-20T07:00:00Z",
@@ -274,8 +353,8 @@ mod tests {
 lastgood 0.1.0, process 42, up 2 h 50 min, on 127.0.0.1:5300, [::1]:5300
 
 ZONE                   SERIAL      REVISION  RECORDS  STATE
-example.com.           2026070104  4         43       holding for 1 min 35 s
-2.0.192.in-addr.arpa.  7           1         9        live
+example.com.           2026070104  4         43       holding for 1 min 35 s, frozen
+2.0.192.in-addr.arpa.  7           1         9        live, orphaned
 
 example.com. is holding: api.example.com. A has 0 members
   The last good version is being served; updates are refused.
@@ -283,6 +362,12 @@ example.com. is holding: api.example.com. A has 0 members
 sqlite3 lastgood.db <<'SQL'
 INSERT …;
 SQL
+
+2.0.192.in-addr.arpa. has no stanza in the configuration; it is served with the policy it had
+  To take it away: lastgood zone remove 2.0.192.in-addr.arpa.
+
+The snapshot lastgood.snapshot.db cannot be written: no space left
+2.0.192.in-addr.arpa.: the snapshot has no revision, for 7 s
 
 Frozen: zone example.com. since 2025-10-20 07:48:11 UTC by cli root: INC-421
   To end it: lastgood thaw --zone example.com.

@@ -97,7 +97,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     fn take(&self, request: &[u8]) -> Reply {
-        match tsig::check(&self.service.keys, request, now_unix()) {
+        match tsig::check(&self.service.keys.load(), request, now_unix()) {
             Checked::Malformed => respond(request, &Verdict::plain(Rcode::FormErr)),
             Checked::Rejected { response, reason } => {
                 if let Some(unsaid) = UNVERIFIED.due() {
