@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::UnixListener;
 
-use super::{Report, Server, history, ledger, scrape, zones};
+use super::{Report, Server, history, kept, ledger, reload, scrape, verbs, zones};
 use crate::change::{Body, Submission};
 use crate::guard::{Actor, FreezeScope, Override, Path};
 use crate::rr::Name;
@@ -27,6 +27,12 @@ pub(super) fn router(server: Server) -> Router {
         .route("/v1/zone/export", get(zones::export))
         .route("/v1/zone/check", post(zones::check).layer(whole_zones))
         .route("/v1/zone/import", post(zones::import).layer(whole_zones))
+        .route("/v1/zone/remove", post(verbs::remove))
+        .route("/v1/zone/accept", post(verbs::accept))
+        .route("/v1/snapshot", get(kept::show))
+        .route("/v1/snapshot/export", get(kept::export))
+        .route("/v1/snapshot/restore", post(verbs::restore))
+        .route("/v1/reload", post(reload::reload))
         .route("/v1/why", get(history::why))
         .route("/v1/log", get(history::log))
         .route("/v1/verify", get(ledger::verify))
@@ -149,6 +155,7 @@ pub(super) async fn submit(
 async fn status(State(server): State<Server>) -> impl IntoResponse {
     let zones = server.change.status();
     let totals = server.counters.totals();
+    let snapshot = server.change.snapshot();
     Json(json!({
         "server": {
             "version": env!("CARGO_PKG_VERSION"),
@@ -163,6 +170,12 @@ async fn status(State(server): State<Server>) -> impl IntoResponse {
             "refusals": totals.refusals,
             "tsig_failures": totals.tsig_failures,
             "unsigned_updates": totals.unsigned_updates,
+            "log_lines_lost": (server.about.lost_log_lines)(),
+        },
+        "snapshot": {
+            "path": snapshot.path,
+            "lag_secs": snapshot.lag_secs,
+            "trouble": snapshot.trouble,
         },
         "freezes": server.change.freezes(),
         "notices": server.change.notices(),
@@ -201,7 +214,7 @@ impl Scope {
             return Err(Failure::not_found(format!("{zone} is not served here")));
         }
         match &self.key {
-            Some(key) if !server.about.keys.contains(key) => {
+            Some(key) if !(server.has_key)(key) => {
                 Err(Failure::not_found(format!("there is no key {key}")))
             }
             _ => Ok(()),
@@ -232,8 +245,14 @@ async fn thaw(
     ConnectInfo(caller): ConnectInfo<Caller>,
     Json(request): Json<Scope>,
 ) -> Result<Report, Failure> {
-    let body = Body::Thaw {
-        scope: request.scope()?,
-    };
+    let scope = request.scope()?;
+    let frozen = server.change.freezes();
+    if !frozen.iter().any(|freeze| freeze.scope == scope) {
+        return Err(Failure::not_found(match scope {
+            FreezeScope::Server => "the server is not frozen as a whole".to_owned(),
+            scope => format!("{scope} is not frozen"),
+        }));
+    }
+    let body = Body::Thaw { scope };
     Ok(submit(&server, &caller, request.zone(), Path::Cli, body, None).await)
 }

@@ -1,8 +1,9 @@
 //! The control socket: HTTP and JSON on a Unix socket that only its owner may open.
 //!
 //! Read in order: `socket` (taking the path), `api` (the endpoints), `report` (the JSON forms of
-//! outcomes), `zones`, `history`, `ledger` (the handlers), `examine` (what is wrong with a zone's
-//! text), `scrape` (metrics, which have a TCP address of their own as well if the operator wants one).
+//! outcomes), `zones`, `verbs`, `kept`, `reload`, `history`, `ledger` (the handlers), `examine` (what
+//! is wrong with a zone's text), `scrape` (metrics, which have a TCP address of their own as well if
+//! the operator wants one).
 //! Not here: judging and keeping changes (`change`), printing for people (`cli`). No endpoint reads
 //! a path that a client names: clients send the text. One writes a new
 //! file where a client says, as the server's user: `backup`.
@@ -10,17 +11,23 @@
 mod api;
 mod examine;
 mod history;
+mod kept;
 mod ledger;
+mod reload;
 mod report;
 mod scrape;
 mod socket;
+mod verbs;
 mod zones;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use examine::{Complaint, Examined, examine};
+pub use kept::{snapshot_status, snapshot_text};
+pub use reload::{Reload, ReloadReport, ReloadRequest};
 pub use report::Report;
 pub use scrape::Window;
 pub use socket::{Listener, SocketError};
@@ -58,11 +65,11 @@ impl Settings {
 pub struct About {
     pub config: PathBuf,
     pub addresses: Vec<SocketAddr>,
-    /// The keys that there are.
-    pub keys: Vec<Name>,
     /// Where metrics are read over TCP, the port resolved.
     pub metrics: Option<SocketAddr>,
     pub started: Instant,
+    /// Log lines that nobody took.
+    pub lost_log_lines: fn() -> usize,
 }
 
 /// What the handlers work with.
@@ -74,11 +81,14 @@ pub struct Server {
     pub reader: Reader,
     pub change: Handle,
     pub counters: Counters,
+    /// Whether there is such a key now.
+    pub has_key: Arc<dyn Fn(&Name) -> bool + Send + Sync>,
+    pub reload: Reload,
 }
 
 /// The open control socket.
 pub struct Running {
-    path: PathBuf,
+    bound: socket::Bound,
     quit: tokio::sync::oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
     window: Option<tokio::task::JoinHandle<()>>,
@@ -92,8 +102,7 @@ pub fn open(
     server: Server,
 ) -> std::io::Result<Running> {
     let (quit, asked) = tokio::sync::oneshot::channel();
-    let path = listener.path().to_owned();
-    let listener = listener.into_tokio()?;
+    let (listener, bound) = listener.into_tokio()?;
     let window = match window {
         Some(window) => Some(window.open(server.clone())?),
         None => None,
@@ -109,7 +118,7 @@ pub fn open(
         }
     });
     Ok(Running {
-        path,
+        bound,
         quit,
         task,
         window,
@@ -128,8 +137,9 @@ impl Running {
             tracing::warn!("a command at the control socket was cut off");
             self.task.abort();
         }
-        if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::warn!(%error, "the control socket {} stays", self.path.display());
+        if let Err(error) = self.bound.remove() {
+            let path = self.bound.path().display();
+            tracing::warn!(%error, "the control socket {path} stays");
         }
     }
 }

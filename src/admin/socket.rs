@@ -1,7 +1,7 @@
 //! Taking the path of the control socket: from nobody, or from a server that is dead.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,38 @@ const OWNER_ONLY: u32 = 0o600;
 #[derive(Debug)]
 pub struct Listener {
     listener: Option<UnixListener>,
+    bound: Bound,
+}
+
+/// The file of a socket, as it was made: by the time it is to go, another server may have its own
+/// on the path.
+#[derive(Debug, Clone)]
+pub(super) struct Bound {
     path: PathBuf,
+    made: Made,
+}
+
+/// An inode's number is used again; when it was made is not.
+type Made = (u64, u64, i64, i64);
+
+fn made(path: &Path) -> io::Result<Made> {
+    let found = std::fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
+}
+
+impl Bound {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file, if it is still the one that was made.
+    pub fn remove(&self) -> io::Result<()> {
+        match made(&self.path) {
+            Ok(there) if there == self.made => std::fs::remove_file(&self.path),
+            Ok(_) => Err(io::Error::other("another server has taken its path")),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -32,24 +63,25 @@ impl Listener {
     /// Binds with mode 0600. A socket that nobody answers at is removed first.
     pub fn bind(path: &Path) -> Result<Listener, SocketError> {
         make_way(path)?;
-        let listener = bind_private(path).map_err(|reason| SocketError::Io {
+        let io_error = |reason| SocketError::Io {
             path: path.to_owned(),
             reason,
-        })?;
+        };
+        let listener = bind_private(path).map_err(io_error)?;
         Ok(Listener {
             listener: Some(listener),
-            path: path.to_owned(),
+            bound: Bound {
+                path: path.to_owned(),
+                made: made(path).map_err(io_error)?,
+            },
         })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn into_tokio(mut self) -> io::Result<tokio::net::UnixListener> {
+    pub(super) fn into_tokio(mut self) -> io::Result<(tokio::net::UnixListener, Bound)> {
         let listener = self.listener.take().expect("taken once, by value");
         listener.set_nonblocking(true)?;
-        tokio::net::UnixListener::from_std(listener)
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        Ok((listener, self.bound.clone()))
     }
 }
 
@@ -57,7 +89,7 @@ impl Drop for Listener {
     fn drop(&mut self) {
         if self.listener.is_some() {
             // What stays behind is taken by the next server.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = self.bound.remove();
         }
     }
 }
@@ -125,6 +157,17 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "a server that was killed leaves its socket");
         Listener::bind(&path).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_another_server_has_taken_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let first = Listener::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let _second = Listener::bind(&path).unwrap();
+        drop(first);
+        assert!(path.exists());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Zones at the control socket: list, export, check, import.
+//! Zones at the control socket: list, export, check, import (`verbs` has the others).
 
 use axum::Json;
 use axum::body::Bytes;
@@ -8,9 +8,10 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 
 use super::api::{Caller, Failure, blocking, submit};
+use super::verbs::Overriding;
 use super::{Examined, Report, Server, examine};
 use crate::change::{Body, ZoneStatus};
-use crate::guard::{self, Override, Path};
+use crate::guard::Path;
 use crate::rr::{Name, Record};
 use crate::zonefile::{self, Parsed};
 
@@ -27,10 +28,8 @@ pub(super) struct Import {
     zone: Name,
     #[serde(default)]
     replace: bool,
-    #[serde(rename = "override")]
-    rule: Option<String>,
-    #[serde(default)]
-    reason: String,
+    #[serde(flatten)]
+    overriding: Overriding,
 }
 
 pub(super) async fn list(State(server): State<Server>) -> Json<Vec<ZoneStatus>> {
@@ -71,34 +70,9 @@ pub(super) async fn import(
     Query(request): Query<Import>,
     text: Bytes,
 ) -> Result<Report, Failure> {
+    let override_ = request.overriding.clone().checked()?;
     let origin = request.zone.clone();
     let records = blocking(move || records(parse(&origin, &text))).await?;
-    let override_ = request.rule.map(|rule| Override {
-        rule,
-        reason: request.reason,
-    });
-    if override_
-        .as_ref()
-        .is_some_and(|o| o.reason.trim().is_empty())
-    {
-        return Err(Failure {
-            status: StatusCode::BAD_REQUEST,
-            error: "an override needs a reason".to_owned(),
-        });
-    }
-    if let Some(other) = override_
-        .as_ref()
-        .filter(|o| !guard::OVERRIDABLE.contains(&o.rule.as_str()))
-    {
-        return Err(Failure {
-            status: StatusCode::BAD_REQUEST,
-            error: format!(
-                "{:?} is no rule that can be overridden: {}",
-                other.rule,
-                guard::OVERRIDABLE.join(", ")
-            ),
-        });
-    }
     let body = Body::Import {
         records,
         replace: request.replace,

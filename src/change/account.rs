@@ -37,13 +37,18 @@ impl Moment {
 
     /// RFC 3339, UTC, to the second.
     pub(super) fn text(self) -> String {
-        jiff::Timestamp::from_second(self.unix_us / 1_000_000)
-            .map_or_else(|_| "unknown".into(), |time| time.to_string())
+        utc(self.unix_us)
     }
 
     fn elapsed_us(self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+/// RFC 3339, to the second.
+pub(super) fn utc(unix_us: i64) -> String {
+    jiff::Timestamp::from_second(unix_us / 1_000_000)
+        .map_or_else(|_| "unknown".into(), |time| time.to_string())
 }
 
 /// Where the zone stood and stands.

@@ -8,7 +8,7 @@ use super::policy::Policy;
 use super::reconcile::NO_DATA;
 use crate::publish;
 use crate::rr::Name;
-use crate::zone::Published;
+use crate::zone::{Published, Served};
 
 /// What became of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,28 @@ pub(super) fn consider(
         return Err(Reloaded::Refused { weaker, unmet });
     }
     Ok((new, weaker))
+}
+
+/// Drops zones that no stanza names any more and that nobody has: removed, or never imported.
+pub(super) fn forget(policy: &mut Policy, published: &Published) -> (Published, Vec<Name>) {
+    let has_nothing = |zone: &&Name| match published.zone(zone).map(|served| &**served) {
+        Some(Served::Unavailable { reason, .. }) => reason == NO_DATA,
+        Some(Served::Zone(_)) => false,
+        None => true,
+    };
+    let gone: Vec<Name> = policy
+        .orphaned
+        .iter()
+        .filter(has_nothing)
+        .cloned()
+        .collect();
+    let mut view = published.clone();
+    for zone in &gone {
+        policy.orphaned.remove(zone);
+        policy.zones.remove(zone);
+        view = view.without(zone);
+    }
+    (view, gone)
 }
 
 /// Zones of the configuration that are not served yet: they are ours, and have no data.

@@ -2,14 +2,64 @@
 
 use std::collections::HashMap;
 
+use super::account;
+use super::board::{Board, LastRefusal, LastUpdate};
 use super::custody::Loss;
 use super::reconcile::Desk;
 use super::repair;
 use super::turn::Turn;
 use crate::check::{self, Limits, Severity};
+use crate::guard::Actor;
 use crate::rr::Name;
-use crate::store::{Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction};
+use crate::store::{
+    AuditRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction,
+};
 use crate::zone::ZoneImage;
+
+/// Puts on the board what came of the last changes before the stop: whoever was refused then may
+/// ask for the reason now.
+pub(super) fn recall(settings: &Settings, board: &Board) {
+    if let Err(error) = recall_rows(settings, board) {
+        tracing::warn!("which changes were the last ones is not known: {error}");
+    }
+}
+
+fn recall_rows(settings: &Settings, board: &Board) -> Result<(), StoreError> {
+    let history = History::open(settings)?;
+    let zone = |row: &AuditRow| {
+        let zone = row.zone.as_deref().map(str::parse).transpose();
+        zone.ok().flatten().unwrap_or_else(Name::root)
+    };
+    for row in history.last_commits()? {
+        let (zone, at) = (zone(&row), account::utc(row.at_unix_us));
+        let (reference, actor) = (row.reference, row.actor);
+        board.note_update(
+            &zone,
+            LastUpdate {
+                reference,
+                at,
+                actor,
+            },
+        );
+    }
+    for row in history.last_refusals()? {
+        let zone = zone(&row);
+        let key = row.actor.strip_prefix("key ");
+        let actor = Actor {
+            key: key.and_then(|key| key.parse().ok()),
+            name: row.actor,
+        };
+        let refusal = LastRefusal {
+            reference: row.reference,
+            at: account::utc(row.at_unix_us),
+            actor: actor.name.clone(),
+            rule: row.rule.unwrap_or_default(),
+            reason: row.reason,
+        };
+        board.note_refusal(&zone, &actor, refusal);
+    }
+    Ok(())
+}
 
 /// The two files as they were found.
 pub(super) struct Opened {

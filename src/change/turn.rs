@@ -293,7 +293,7 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
         Note::Admitted { zone, findings } => {
             board.note_zone(published, &zone);
             for finding in &findings {
-                tracing::warn!(zone = %zone, "served with an error: {finding}");
+                tracing::warn!(zone = %zone, "served with {finding}");
             }
             board.note_findings(&zone, findings);
         }

@@ -118,6 +118,9 @@ impl WriterThread {
             }
         };
         let is_lost = self.custody.store().is_none();
+        if !is_lost && !snapshot_unfit {
+            (turn.view, _) = reload::forget(&mut self.policy, &turn.view);
+        }
         let (view, mut unknown) = reload::unknown(&self.policy, &turn.view);
         turn.view = view;
         if is_lost || snapshot_unfit {
@@ -137,6 +140,9 @@ impl WriterThread {
         let published = self.publisher.current();
         for served in published.zones() {
             self.board.note_zone(&published, served.origin());
+        }
+        if !is_lost {
+            startup::recall(&self.settings.store, &self.board);
         }
         unknown
     }
@@ -399,6 +405,15 @@ impl WriterThread {
         for zone in &turn.removed {
             self.keeper.remove(zone);
         }
+        if turn
+            .removed
+            .iter()
+            .any(|z| self.policy.orphaned.contains(z))
+        {
+            // No stanza asks for its protection, and there is nothing left to protect.
+            reload::forget(&mut self.policy, &published);
+            self.keep_policy();
+        }
         for (zone, extent) in turn.promotions {
             if let Some(zone) = published.zone(&zone).and_then(|served| served.zone()) {
                 self.keeper
@@ -464,14 +479,15 @@ impl WriterThread {
             reload::consider(&self.policy, &published, &reload.settings, reload.weaker);
         let outcome = match considered {
             Err(refused) => refused,
-            Ok((policy, weaker)) => {
+            Ok((mut policy, weaker)) => {
                 for less in &weaker {
                     tracing::warn!("less protection by reload: {less}");
                 }
+                let (view, gone) = reload::forget(&mut policy, &published);
                 self.take_policy(policy);
                 self.settings.zones = reload.settings.zones;
                 self.settings.keys = reload.settings.keys;
-                let (view, unknown) = reload::unknown(&self.policy, &published);
+                let (view, unknown) = reload::unknown(&self.policy, &view);
                 let mut turn = Turn::new(view, self.freezes.clone());
                 turn.notes.extend(unknown.iter().map(|zone| Note::Held {
                     zone: zone.clone(),
@@ -479,6 +495,9 @@ impl WriterThread {
                     mend: format!("lastgood zone import {zone} FILE"),
                 }));
                 self.finish(turn);
+                for zone in &gone {
+                    self.board.note_zone(&self.publisher.current(), zone);
+                }
                 let orphaned = self.policy.orphaned.iter().cloned().collect();
                 Reloaded::Done {
                     orphaned,
@@ -492,6 +511,14 @@ impl WriterThread {
 
     fn take_policy(&mut self, policy: Policy) {
         self.policy = policy;
+        self.keep_policy();
+        let published = self.publisher.current();
+        let zones: Vec<Name> = self.policy.zones.keys().cloned().collect();
+        self.standing
+            .changed(&self.policy, &published, &self.board, zones.iter());
+    }
+
+    fn keep_policy(&mut self) {
         self.board.set_orphaned(&self.policy.orphaned);
         let policies = self.policy.to_json();
         let written = self.custody.store().map(|store| {
@@ -504,10 +531,6 @@ impl WriterThread {
             tracing::error!("the policies could not be written to the store: {error}");
         }
         self.keep_values();
-        let published = self.publisher.current();
-        let zones: Vec<Name> = self.policy.zones.keys().cloned().collect();
-        self.standing
-            .changed(&self.policy, &published, &self.board, zones.iter());
     }
 }
 

@@ -152,25 +152,46 @@ impl Answer {
         Ok(())
     }
 
+    /// What became of a change; `None` where that is not what was answered, and has been told.
+    pub fn outcome(&self) -> anyhow::Result<Option<Report>> {
+        match serde_json::from_slice(&self.body) {
+            Ok(report) => Ok(Some(report)),
+            Err(_) => self.complain().map(|()| None),
+        }
+    }
+
     /// Prints what became of a change.
     pub fn report(&self, json: bool) -> anyhow::Result<Exit> {
-        let Ok(report) = serde_json::from_slice::<Report>(&self.body) else {
-            self.complain()?;
+        let Some(report) = self.outcome()? else {
             return Ok(Exit::Wanting);
         };
-        if json {
-            print::json(&report)?;
-        } else {
-            print::out(&done(&report))?;
-        }
-        if let Some(reason) = undone(&report) {
-            eprintln!("{reason}");
+        match json {
+            true => print::json(&report)?,
+            false => report.tell("")?,
         }
         match report {
-            Report::Committed { .. } | Report::Unchanged { .. } => Ok(Exit::Done),
-            Report::Refused { .. } | Report::Failed { .. } => Ok(Exit::Wanting),
+            _ if report.is_done() => Ok(Exit::Done),
             Report::Unavailable { .. } => anyhow::bail!("nothing was changed"),
+            _ => Ok(Exit::Wanting),
         }
+    }
+}
+
+impl Report {
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Report::Committed { .. } | Report::Unchanged { .. })
+    }
+
+    /// What was done on standard output, what was not on standard error, with `about` before it.
+    pub(super) fn tell(&self, about: &str) -> anyhow::Result<()> {
+        let lines = done(self);
+        if !lines.is_empty() {
+            print::out(&format!("{about}{lines}"))?;
+        }
+        if let Some(reason) = undone(self) {
+            eprintln!("{about}{reason}");
+        }
+        Ok(())
     }
 }
 
@@ -188,7 +209,9 @@ fn done(report: &Report) -> String {
             ignored,
             warnings,
         } => {
-            let from = old_serial.map_or(String::new(), |serial| format!("{serial} to "));
+            let from = old_serial
+                .filter(|old| old != new_serial)
+                .map_or(String::new(), |serial| format!("{serial} to "));
             lines.push(format!(
                 "{reference}: revision {revision}, serial {from}{new_serial}, \
                  {removed} records removed, {added} added"

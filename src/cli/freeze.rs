@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
 use super::control::Control;
-use super::{Exit, Globals};
+use super::{Exit, Globals, offline};
 use crate::rr::Name;
 
 /// What a freeze is about; the whole server when it is about nothing else.
@@ -51,6 +51,9 @@ pub(super) fn thaw(globals: &Globals, args: ThawArgs) -> anyhow::Result<Exit> {
 
 fn post(globals: &Globals, path: &str, request: &impl Serialize) -> anyhow::Result<Exit> {
     let config = globals.config()?;
-    let control = Control::open(&config.admin.socket)?;
-    control.post_json(path, request)?.report(globals.json)
+    offline::with_server(&config, |socket| {
+        Control::open(socket)?
+            .post_json(path, request)?
+            .report(globals.json)
+    })
 }

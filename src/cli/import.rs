@@ -1,14 +1,13 @@
-//! `zone import`: a zone file into the running server.
+//! `zone import`: a zone file into the server, whole or not at all.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::builder::PossibleValuesParser;
 
 use super::control::Control;
-use super::{Exit, Globals};
-use crate::guard;
+use super::overriding::Overriding;
+use super::{Exit, Globals, offline};
 use crate::rr::Name;
 use crate::server::read_zone_file;
 
@@ -24,17 +23,8 @@ pub(super) struct Args {
     /// Put the file in the place of a zone that is served
     #[arg(long)]
     replace: bool,
-    /// Let this rule, and no other, be broken
-    #[arg(
-        long = "override",
-        value_name = "RULE",
-        requires = "reason",
-        value_parser = PossibleValuesParser::new(guard::OVERRIDABLE)
-    )]
-    rule: Option<String>,
-    /// Why, for the audit
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    overriding: Overriding,
 }
 
 pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Exit> {
@@ -64,13 +54,9 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Exit> {
     if args.replace {
         query.push(("replace", "true"));
     }
-    if let Some(rule) = &args.rule {
-        query.push(("override", rule));
-    }
-    if let Some(reason) = &args.reason {
-        query.push(("reason", reason));
-    }
-    let control = Control::open(&config.admin.socket)?;
-    let answer = control.post_text("/v1/zone/import", &query, text)?;
-    answer.report(globals.json)
+    query.extend(args.overriding.pairs());
+    offline::with_server_or_anew(&config, |socket| {
+        let answer = Control::open(socket)?.post_text("/v1/zone/import", &query, text)?;
+        answer.report(globals.json)
+    })
 }

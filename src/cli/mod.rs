@@ -1,7 +1,7 @@
 //! The command line: one file for each command.
 //!
 //! Read first: [`run`] and `Command` here, then `control` (asking the running server), `offline`
-//! (the few commands that read the store where no server runs) and `print`.
+//! (the same work where no server runs) and `print`.
 //! Not here: what the commands ask for (`admin` answers them), the server itself (`server`).
 
 mod backup;
@@ -12,12 +12,16 @@ mod import;
 mod key;
 mod log;
 mod offline;
+mod overriding;
 #[cfg(test)]
 mod paper;
 mod print;
 mod record;
+mod reload;
 mod serve;
+mod snapshot;
 mod status;
+mod verbs;
 mod verify;
 mod why;
 mod zone;
@@ -59,12 +63,18 @@ enum Command {
     /// Serve the configured zones until SIGTERM
     #[command(after_help = "Example:\n  lastgood --config zones/demo.toml serve")]
     Serve,
-    /// How the server and its zones are; exit code 1 when a zone holds
+    /// Read the configuration anew; refused where it protects less or what is served does not meet it
+    #[command(after_help = "Example:\n  lastgood reload\n  lastgood reload --weaker")]
+    Reload(reload::Args),
+    /// How the server and its zones are; exit code 1 when a zone holds or cannot be served
     #[command(after_help = "Example:\n  lastgood status\n  lastgood --json status")]
     Status,
-    /// List, check, import and export zones
+    /// List, check, import, export, remove and accept zones
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
+    /// Look at the last-known-good versions, and rebuild live data from them
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Tell who asked for a change, what was asked, and how each rule judged it
     #[command(after_help = "Example:\n  lastgood why 7Q2K")]
     Why(why::Args),
@@ -122,8 +132,10 @@ pub fn run() -> ExitCode {
     let globals = &cli.globals;
     let result = match cli.command {
         Command::Serve => serve::run(globals),
+        Command::Reload(args) => reload::run(globals, &args),
         Command::Status => status::run(globals),
         Command::Zone(command) => zone::run(globals, command),
+        Command::Snapshot(command) => snapshot::run(globals, &command),
         Command::Why(args) => why::run(globals, &args),
         Command::Log(args) => log::run(globals, &args),
         Command::Diff(args) => diff::run(globals, &args),
@@ -176,6 +188,10 @@ mod tests {
         for wrong in [
             "lastgood zone import a. a.zone --override min-members",
             "lastgood thaw --zone a. --key b.",
+            "lastgood zone remove a. --override min-members",
+            "lastgood zone accept a. --reason x",
+            "lastgood snapshot restore",
+            "lastgood snapshot restore a. --all",
             "lastgood zone import a. a.zone --override min_members --reason x",
             "lastgood freeze --reason=",
             "lastgood zone check a.zone",

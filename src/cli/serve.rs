@@ -11,7 +11,7 @@ use crate::server::{self, Running};
 pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
     let config = globals.config()?;
     let log = config.log;
-    server::init_logging(log);
+    let _logs = server::init_logging(log);
     let running = server::start(config)?;
     running.tell_ready();
     if let Some(text) = first_words(globals, log, &running)? {

@@ -12,11 +12,18 @@ use super::{Exit, Globals, print};
 #[derive(Debug, Clone, Deserialize)]
 struct Status {
     server: Process,
+    snapshot: Snapshot,
     freezes: Vec<Freeze>,
     /// What is odd about the store though nothing holds.
     #[serde(default)]
     notices: Vec<String>,
     zones: Vec<Zone>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Snapshot {
+    path: String,
+    trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +37,7 @@ struct Process {
     refusals: BTreeMap<String, u64>,
     tsig_failures: u64,
     unsigned_updates: u64,
+    log_lines_lost: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -55,6 +63,12 @@ pub(super) struct Zone {
     pub reason: Option<String>,
     #[serde(default)]
     pub mend: Option<String>,
+    #[serde(default)]
+    pub orphaned: bool,
+    #[serde(default)]
+    pub snapshot_revision: Option<u64>,
+    #[serde(default)]
+    pub snapshot_lag_secs: Option<u64>,
     #[serde(default)]
     pub frozen: Vec<String>,
     #[serde(default)]
@@ -112,11 +126,34 @@ impl Zone {
     }
 
     fn state(&self) -> String {
-        match (self.held_secs, self.frozen.is_empty()) {
-            (Some(secs), _) => format!("{} for {}", self.state, print::span(secs)),
-            (None, false) => format!("{}, frozen", self.state),
-            (None, true) => self.state.clone(),
+        let mut state = match self.held_secs {
+            Some(secs) => format!("{} for {}", self.state, print::span(secs)),
+            None => self.state.clone(),
+        };
+        for (is_so, word) in [
+            (!self.frozen.is_empty(), ", frozen"),
+            (self.orphaned, ", orphaned"),
+        ] {
+            if is_so {
+                state.push_str(word);
+            }
         }
+        state
+    }
+
+    /// That the snapshot has another revision than is served, and for how long.
+    fn lag(&self) -> Option<String> {
+        let kept = match self.snapshot_revision {
+            Some(revision) if revision == self.revision => return None,
+            Some(revision) => format!("revision {revision}, not {}", self.revision),
+            None => "no revision".to_owned(),
+        };
+        let lag = self.snapshot_lag_secs.unwrap_or(0);
+        Some(format!(
+            "{}: the snapshot has {kept}, for {}",
+            self.zone,
+            print::span(lag)
+        ))
     }
 }
 
@@ -195,6 +232,7 @@ fn render(status: &Status) -> String {
     for notice in &status.notices {
         text.push_str(&format!("\nNote: {notice}\n"));
     }
+    text.push_str(&snapshot(status));
     for freeze in &status.freezes {
         let since = print::time(freeze.since_unix.saturating_mul(1_000_000));
         text.push_str(&format!(
@@ -207,6 +245,34 @@ fn render(status: &Status) -> String {
     }
     text.push_str(&latest(&status.zones));
     text
+}
+
+/// What is not as it should be with the last-known-good snapshot, and with the logs.
+fn snapshot(status: &Status) -> String {
+    let mut lines = Vec::new();
+    if let Some(trouble) = &status.snapshot.trouble {
+        lines.push(format!(
+            "The snapshot {} cannot be written: {}",
+            status.snapshot.path,
+            print::one_line(trouble)
+        ));
+    }
+    let served = status.zones.iter();
+    lines.extend(
+        served
+            .filter(|zone| zone.state != "unavailable")
+            .filter_map(Zone::lag),
+    );
+    if status.server.log_lines_lost > 0 {
+        lines.push(format!(
+            "{} log lines were lost: nobody took them from standard error",
+            status.server.log_lines_lost
+        ));
+    }
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("\n{}\n", lines.join("\n")),
+    }
 }
 
 /// A scope such as `zone example.com.` as the options of `thaw`.
@@ -229,6 +295,13 @@ fn trouble(zone: &Zone) -> String {
         if let Some(mend) = &zone.mend {
             text.push_str(&format!("  To mend it:\n{}\n", mend_block(mend)));
         }
+    }
+    if zone.orphaned {
+        text.push_str(&format!(
+            "\n{0} has no stanza in the configuration; it is served with the policy it had\n  \
+             To take it away: lastgood zone remove {0}\n",
+            zone.zone
+        ));
     }
     if !zone.findings.is_empty() && zone.state != "unavailable" {
         text.push_str(&format!("\n{} is served although:\n", zone.zone));
@@ -290,6 +363,10 @@ mod tests {
                 "queries": 12_345, "tsig_failures": 0, "unsigned_updates": 3,
                 "updates": { "committed": 4, "failed": 0, "refused": 2 },
                 "refusals": { "min-members": 1, "scope": 1 },
+                "log_lines_lost": 0,
+            },
+            "snapshot": {
+                "path": "lastgood.snapshot.db", "lag_secs": 0, "trouble": "no space left",
             },
             "freezes": [{
                 "scope": "zone example.com.", "since_unix": 1_760_946_491,
@@ -301,6 +378,7 @@ mod tests {
                     "records": 43, "state": "holding", "held_secs": 95,
                     "reason": "api.example.com. A has 0 members",
                     "mend": "sqlite3 lastgood.db <<'SQL'\nINSERT …;\nSQL",
+                    "snapshot_revision": 4, "snapshot_lag_secs": 0,
                     "frozen": ["zone example.com. by cli root: INC-421"],
                     "last_update": null,
                     "last_refusal": {
@@ -312,6 +390,7 @@ mod tests {
                 {
                     "zone": "2.0.192.in-addr.arpa.", "serial": 7, "revision": 1,
                     "records": 9, "state": "live", "held_secs": null, "reason": null,
+                    "orphaned": true, "snapshot_revision": null, "snapshot_lag_secs": 7,
                     "mend": null, "frozen": [], "findings": [],
                     "last_update": {
                         "reference": "1ABC", "at": "2025-10-20T07:00:00Z",
@@ -335,8 +414,8 @@ refused by rule: 1 min-members, 1 scope
 updates without a signature: 3
 
 ZONE                   SERIAL      REVISION  RECORDS  STATE
-example.com.           2026070104  4         43       holding for 1 min 35 s
-2.0.192.in-addr.arpa.  7           1         9        live
+example.com.           2026070104  4         43       holding for 1 min 35 s, frozen
+2.0.192.in-addr.arpa.  7           1         9        live, orphaned
 
 example.com. is holding: api.example.com. A has 0 members
   The last good version is being served; updates are refused.
@@ -344,6 +423,12 @@ example.com. is holding: api.example.com. A has 0 members
 sqlite3 lastgood.db <<'SQL'
 INSERT …;
 SQL
+
+2.0.192.in-addr.arpa. has no stanza in the configuration; it is served with the policy it had
+  To take it away: lastgood zone remove 2.0.192.in-addr.arpa.
+
+The snapshot lastgood.snapshot.db cannot be written: no space left
+2.0.192.in-addr.arpa.: the snapshot has no revision, for 7 s
 
 Frozen: zone example.com. since 2025-10-20 07:48:11 UTC by cli root: INC-421
   To end it: lastgood thaw --zone example.com.

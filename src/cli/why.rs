@@ -86,10 +86,13 @@ fn render(row: &Record) -> String {
     if let Some(accepted) = row.text("would_be_accepted") {
         account.line("would pass", accepted.to_owned());
     }
-    let ede = row.ede.map_or(String::new(), |ede| {
-        format!(", extended error {}", extended(ede))
-    });
-    account.line("answer", format!("{}{ede}", row.rcode));
+    // Others were answered nothing over DNS.
+    if row.path == "update" {
+        let ede = row.ede.map_or(String::new(), |ede| {
+            format!(", extended error {}", extended(ede))
+        });
+        account.line("answer", format!("{}{ede}", row.rcode));
+    }
     format!("{}\n{}", headline(row), print::table(&account.0))
 }
 
@@ -234,6 +237,16 @@ pub(super) mod tests {
   answer      REFUSED, extended error 0 (Other)
 "
         );
+    }
+
+    #[test]
+    fn only_updates_were_answered_over_dns() {
+        let mut row = refused();
+        assert!(render(&row).contains("\n  answer "));
+        for path in ["edit by hand", "import", "cli"] {
+            row.path = path.to_owned();
+            assert!(!render(&row).contains("answer"), "{path}");
+        }
     }
 
     #[test]

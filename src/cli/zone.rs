@@ -1,4 +1,4 @@
-//! `zone list | check | import | export`.
+//! `zone list | check | import | export | remove | accept`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::offline::{self, Source};
 use super::status::{Zone, zone_table};
-use super::{Exit, Globals, import, print};
+use super::{Exit, Globals, import, print, verbs};
 use crate::admin::{Examined, examine};
 use crate::check::Severity;
 use crate::config::Config;
@@ -32,7 +32,7 @@ pub(super) enum ZoneCommand {
         #[arg(long, value_name = "NAME")]
         origin: Name,
     },
-    /// Bring a zone file into the running server, whole or not at all
+    /// Bring a zone file into the server, whole or not at all
     #[command(
         after_help = "Example:\n  lastgood zone import example.com. example.com.zone --replace"
     )]
@@ -43,6 +43,15 @@ pub(super) enum ZoneCommand {
         /// The zone's name
         name: Name,
     },
+    /// Take a zone away, with all its records
+    #[command(after_help = "Example:\n  lastgood zone remove example.com.\n  \
+                      lastgood zone remove example.com. --override min-members --reason INC-421")]
+    Remove(verbs::Args),
+    /// Take the live data of a zone that holds as they are
+    #[command(
+        after_help = "Example:\n  lastgood zone accept example.com. --override min-members --reason INC-421"
+    )]
+    Accept(verbs::Args),
 }
 
 pub(super) fn run(globals: &Globals, command: ZoneCommand) -> anyhow::Result<Exit> {
@@ -51,6 +60,8 @@ pub(super) fn run(globals: &Globals, command: ZoneCommand) -> anyhow::Result<Exi
         ZoneCommand::Check { file, origin } => check(globals, &file, &origin),
         ZoneCommand::Import(args) => import::run(globals, &args),
         ZoneCommand::Export { name } => export(globals, &name),
+        ZoneCommand::Remove(args) => verbs::remove(globals, &args),
+        ZoneCommand::Accept(args) => verbs::accept(globals, &args),
     }
 }
 
@@ -82,6 +93,9 @@ fn stored(config: &Config, lock: &StoreLock) -> anyhow::Result<Vec<Zone>> {
         held_secs: None,
         reason: None,
         mend: None,
+        orphaned: false,
+        snapshot_revision: None,
+        snapshot_lag_secs: None,
         frozen: Vec::new(),
         last_update: None,
         last_refusal: None,

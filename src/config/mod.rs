@@ -38,6 +38,8 @@ pub struct Config {
     pub change: change::Settings,
     pub keys: Vec<KeyStanza>,
     pub zones: Vec<ZoneStanza>,
+    /// What is allowed and most likely not meant.
+    pub warnings: Vec<String>,
 }
 
 /// The keys with their secrets, and what is unwise about how these are kept.

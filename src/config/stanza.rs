@@ -84,6 +84,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
         .collect::<Result<Vec<KeyStanza>, _>>()?;
     let (zones, policies) = zones(&top, dir)?;
     unique_keys(&keys, &top)?;
+    let warnings = keys.iter().flat_map(KeyStanza::warnings).collect();
     let store = store_settings(&top, dir)?;
     Ok(Config {
         file: source.file.clone(),
@@ -103,6 +104,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
         },
         keys,
         zones,
+        warnings,
     })
 }
 
@@ -481,6 +483,26 @@ fn protection(section: &Section<'_>, origin: &Name) -> Result<Protection, Config
 }
 
 impl KeyStanza {
+    /// A range of addresses says nothing of types that hold none.
+    fn warnings(&self) -> Vec<String> {
+        let is_net = |range: &RdataRange| matches!(range, RdataRange::Net(..));
+        let loose = self.permits.iter().filter(|permit| {
+            permit.types.is_empty() && !permit.rdata.is_empty() && permit.rdata.iter().all(is_net)
+        });
+        let sentence = |permit: &Permit| {
+            let zone = match &permit.zone {
+                Some(zone) => zone.to_string(),
+                None => "*".to_owned(),
+            };
+            format!(
+                "{}: key {}: `allow` for {zone} has addresses in `rdata` and no `types`: CNAME, NS \
+                 and every other type may be written with any data; add types = [\"A\", \"AAAA\"]",
+                self.place, self.name
+            )
+        };
+        loose.map(sentence).collect()
+    }
+
     pub fn is_inline(&self) -> bool {
         matches!(self.secret, SecretSource::Inline(_))
     }

@@ -2,7 +2,7 @@
 //! would find them. What it has too few of already may only not become fewer.
 
 use super::verdict::Judged;
-use super::{Count, Counted, Facts, Mode};
+use super::{Count, Counted, Facts, Mode, Path};
 use crate::rr::Rtype;
 
 pub(super) const RULE: &str = "min-members";
@@ -28,7 +28,7 @@ pub(super) fn judge(facts: &Facts) -> Judged {
         RULE,
         mode_failed,
         text.collect::<Vec<_>>().join("; "),
-        first.accepted(),
+        first.accepted(facts.path),
     )
     .overridden(facts.override_of(RULE))
 }
@@ -92,14 +92,20 @@ impl Counted {
         text
     }
 
-    fn accepted(&self) -> String {
+    fn accepted(&self, path: Path) -> String {
         let what = match self.rtype {
             Rtype::A | Rtype::AAAA => "addresses",
             _ => "records",
         };
-        format!(
-            "replace the {what} in one message, or keep at least {}",
-            self.minimum
-        )
+        let minimum = self.minimum;
+        match path {
+            Path::Update => {
+                format!("replace the {what} in one message, or keep at least {minimum}")
+            }
+            Path::HandEdit => {
+                format!("replace the {what} in one transaction, or keep at least {minimum}")
+            }
+            Path::Import | Path::Cli => format!("{what} of which at least {minimum} stay"),
+        }
     }
 }

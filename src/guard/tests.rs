@@ -293,6 +293,16 @@ fn a_protected_name_does_not_fall_below_its_minimum() {
         refusal.accepted,
         "replace the addresses in one message, or keep at least 1"
     );
+    // There are no messages in sqlite3 and in a zone file.
+    for path in [Path::HandEdit, Path::Import, Path::Cli] {
+        let accepted = Case {
+            path,
+            counted: vec![counted(1, count(2), count(0))],
+            ..Case::default()
+        };
+        let accepted = accepted.judge().refusal.unwrap().accepted;
+        assert!(!accepted.contains("message"), "{path}: {accepted}");
+    }
 }
 
 #[test]

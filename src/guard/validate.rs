@@ -10,7 +10,7 @@ pub(super) fn judge(facts: &Facts) -> Judged {
     if !fatal.is_empty() {
         // Whatever the mode, and override or not: a zone in this state would not be served, so
         // letting the change in would only make the zone hold.
-        return failed(&fatal, facts.findings.len(), Mode::Enforce);
+        return failed(&fatal, facts.findings.len(), Mode::Enforce, facts.path);
     }
     let mode = match facts.path {
         Path::HandEdit => facts.validate.min(Mode::Observe),
@@ -23,13 +23,13 @@ pub(super) fn judge(facts: &Facts) -> Judged {
         return Judged::passed(RULE, mode, "0 new findings".to_owned());
     }
     let all: Vec<&NewFinding> = facts.findings.iter().collect();
-    failed(&all, all.len(), mode).overridden(facts.override_of(RULE))
+    failed(&all, all.len(), mode, facts.path).overridden(facts.override_of(RULE))
 }
 
 /// How many findings are spelled out; a broken import has thousands.
 const SHOWN_MAX: usize = 5;
 
-fn failed(shown: &[&NewFinding], count: usize, mode: Mode) -> Judged {
+fn failed(shown: &[&NewFinding], count: usize, mode: Mode, path: Path) -> Judged {
     let fatal = shown.iter().filter(|finding| finding.fatal).count();
     let sentences: Vec<&str> = shown
         .iter()
@@ -44,7 +44,13 @@ fn failed(shown: &[&NewFinding], count: usize, mode: Mode) -> Judged {
     if shown.len() > SHOWN_MAX {
         text.push_str(&format!("; and {} more", shown.len() - SHOWN_MAX));
     }
-    let accepted = "the same change without what these findings name, or with what they miss in \
-                    the same message";
-    Judged::failed(RULE, mode, text, accepted.to_owned())
+    let together = match path {
+        Path::Update => " in the same message",
+        Path::HandEdit => " in the same transaction",
+        Path::Import | Path::Cli => "",
+    };
+    let accepted = format!(
+        "the same change without what these findings name, or with what they miss{together}"
+    );
+    Judged::failed(RULE, mode, text, accepted)
 }

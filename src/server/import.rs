@@ -1,5 +1,6 @@
 //! Zone files on disk, and the first import of those that a stanza names.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use crate::change::{self, Body, Outcome, Submission};
 use crate::config::Config;
 use crate::guard::{self, Actor};
 use crate::rr::Name;
+use crate::zone::Reader;
 use crate::zonefile::{self, Parsed};
 
 /// Problems shown for one file.
@@ -36,27 +38,60 @@ fn read_below(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
+/// What became of the files of zones that nobody has ever known.
+#[derive(Default)]
+pub(super) struct Brought {
+    pub imported: Vec<Name>,
+    pub failed: Vec<StartError>,
+    /// Zones whose stanza names no file.
+    pub lacking: Vec<Name>,
+}
+
+impl Brought {
+    /// Zones to be tried again when their file may be another.
+    pub fn waiting(&self) -> Vec<Name> {
+        let failed = self.failed.iter().filter_map(|error| match error {
+            StartError::Import { zone, .. } => Some(zone),
+            _ => None,
+        });
+        failed.chain(&self.lacking).cloned().collect()
+    }
+}
+
+/// What an operator is told of a zone without data and without a file.
+pub(super) fn lacking(zone: &Name) -> String {
+    format!("{zone} has no data yet; bring some with: lastgood zone import {zone} FILE")
+}
+
 /// Imports the `file` of each stanza whose zone nobody has ever known.
 pub(super) fn missing(
     config: &Config,
     unknown: &[Name],
     change: &change::Handle,
-) -> Result<(), StartError> {
-    let unknown: std::collections::HashSet<&Name> = unknown.iter().collect();
-    for stanza in config
-        .zones
-        .iter()
-        .filter(|stanza| unknown.contains(&stanza.origin))
-    {
+    reader: &Reader,
+) -> Brought {
+    let unknown: HashSet<&Name> = unknown.iter().collect();
+    let mut brought = Brought::default();
+    for stanza in &config.zones {
+        let origin = &stanza.origin;
+        let is_served = || {
+            let published = reader.load();
+            published
+                .zone(origin)
+                .is_some_and(|served| served.zone().is_some())
+        };
+        if !unknown.contains(origin) || is_served() {
+            continue;
+        }
         match &stanza.file {
-            Some(file) => import(file, &stanza.origin, change)?,
-            None => tracing::warn!(
-                zone = %stanza.origin,
-                "no data yet; bring some with: lastgood zone import {} FILE", stanza.origin
-            ),
+            Some(file) => match import(file, origin, change) {
+                Ok(()) => brought.imported.push(origin.clone()),
+                Err(error) => brought.failed.push(error),
+            },
+            None => brought.lacking.push(origin.clone()),
         }
     }
-    Ok(())
+    brought
 }
 
 fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), StartError> {
@@ -91,7 +126,7 @@ fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), Sta
     match outcome.blocking_recv().unwrap_or_else(|_| stopped()) {
         Outcome::Committed(committed) => {
             for warning in &committed.warnings {
-                tracing::warn!(zone = %origin, "{warning}");
+                tracing::warn!(zone = %origin, "imported, with {warning}");
             }
             tracing::info!(zone = %origin, records, file = %file.display(), "imported");
             Ok(())

@@ -1,14 +1,18 @@
 //! A running server: every room assembled, started in order, and stopped.
 //!
 //! Read in order: `start` and [`Running::stop`] here, `lock` (one server for one store), `import`
-//! (zones that the store does not know yet), `limits` (open files), `screen` (what the operator sees
-//! first), `service` (what systemd is told), `logging`.
+//! (zones that the store does not know yet), `reload` and `compare` (a new configuration), `indoors`
+//! (a server for one command), `limits` (open files), `screen` (what the operator sees first),
+//! `service` (what systemd is told), `logging`.
 //! Not here: what any of the parts does; the command line (`cli`).
 
+mod compare;
 mod import;
+mod indoors;
 mod limits;
 mod lock;
 mod logging;
+mod reload;
 mod screen;
 mod service;
 
@@ -18,12 +22,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use import::read_zone_file;
+pub use indoors::Indoors;
 pub use lock::{LockError, StoreLock};
-pub use logging::init as init_logging;
+pub use logging::{LogLines, init as init_logging, init_quiet as init_quiet_logging};
 pub use screen::{Screen, ServedLine};
 pub use service::{Reloading, tell_reloading};
 
-use crate::config::{Config, ConfigError};
+use arc_swap::ArcSwap;
+
+use self::reload::Reloader;
+use crate::admin::ReloadRequest;
+use crate::config::{Config, ConfigError, LoadedKeys};
 use crate::rr::Name;
 use crate::zone::Reader;
 use crate::{admin, change, metrics, wire, zone};
@@ -63,7 +72,9 @@ pub struct Running {
     pub metrics: Option<SocketAddr>,
     pub change: change::Handle,
     pub reader: Reader,
-    pub config: Config,
+    /// What it was started with.
+    pub config: Arc<Config>,
+    reloader: Arc<Reloader>,
     doors: wire::Running,
     admin: admin::Running,
     runtime: tokio::runtime::Runtime,
@@ -74,10 +85,12 @@ pub struct Running {
 /// Starts a server and returns when it answers. Not to be called within a runtime.
 pub fn start(config: Config) -> Result<Running, StartError> {
     let started = Instant::now();
-    let keys = config.load_keys()?;
-    for warning in &keys.warnings {
+    let LoadedKeys { keys, warnings } = config.load_keys()?;
+    for warning in config.warnings.iter().chain(&warnings) {
         tracing::warn!("{warning}");
     }
+    let keys = Arc::new(ArcSwap::from_pointee(keys));
+    let config = Arc::new(config);
     let lock = StoreLock::take(&config.store.path)?;
     limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -94,22 +107,39 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let window = config.admin.metrics.map(bind_metrics).transpose()?;
     let (window, metrics) = window.unzip();
     let counters = metrics::Counters::default();
-    let (change, reader) = open_zones(&config, counters.clone())?;
-    warn_of_idle_permits(&config, &reader);
+    let (change, reader, waiting) = open_zones(&config, counters.clone())?;
+    for warning in idle_permits(&config, &reader) {
+        tracing::warn!("{warning}");
+    }
+    let reloader = Arc::new(Reloader::new(
+        config.clone(),
+        keys.clone(),
+        change.clone(),
+        reader.clone(),
+        waiting,
+    ));
     let addresses = doors.addresses();
     let server = admin::Server {
         settings: config.admin.clone(),
         about: admin::About {
             config: config.file.to_path_buf(),
             addresses: addresses.clone(),
-            keys: config.keys.iter().map(|key| key.name.clone()).collect(),
             metrics,
             started,
+            lost_log_lines: logging::lost_lines,
         },
         store: config.store.clone(),
         reader: reader.clone(),
         change: change.clone(),
         counters: counters.clone(),
+        has_key: {
+            let keys = keys.clone();
+            Arc::new(move |name| keys.load().contains(name))
+        },
+        reload: {
+            let reloader = reloader.clone();
+            Arc::new(move |request| reloader.reload(request))
+        },
     };
     let within = runtime.enter();
     let admin = admin::open(listener, window, server).map_err(|reason| admin::SocketError::Io {
@@ -119,7 +149,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let doors = doors.open(
         reader.clone(),
         change.clone(),
-        Arc::new(keys.keys),
+        keys,
         counters,
         runtime.handle().clone(),
     );
@@ -132,6 +162,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         change,
         reader,
         config,
+        reloader,
         doors,
         admin,
         runtime,
@@ -145,32 +176,44 @@ fn bind_metrics(address: SocketAddr) -> Result<(admin::Window, SocketAddr), Star
         .map_err(|reason| StartError::Metrics { address, reason })
 }
 
-/// Serves what store or snapshot hold, and imports what neither has ever known.
+/// Serves what store or snapshot hold, and imports what neither has ever known. Also the zones of
+/// which nothing could be imported.
 fn open_zones(
     config: &Config,
     counters: metrics::Counters,
-) -> Result<(change::Handle, Reader), StartError> {
+) -> Result<(change::Handle, Reader, Vec<Name>), StartError> {
     let (writer, reader) = zone::pointer();
     let started = change::start(config.change.clone(), counters, writer, reader.clone());
-    if let Err(error) = import::missing(config, &started.unknown, &started.handle) {
-        started.handle.stop();
-        return Err(error);
+    let serves = reader.load().zones().any(|served| served.zone().is_some());
+    let mut brought = import::missing(config, &started.unknown, &started.handle, &reader);
+    for zone in &brought.lacking {
+        tracing::warn!("{}", import::lacking(zone));
     }
-    Ok((started.handle, reader))
+    let waiting = brought.waiting();
+    if !serves && !brought.failed.is_empty() {
+        started.handle.stop();
+        return Err(brought.failed.swap_remove(0));
+    }
+    // The file of a new zone is no reason not to serve the others again.
+    for error in brought.failed {
+        tracing::error!("{error}");
+    }
+    Ok((started.handle, reader, waiting))
 }
 
 /// A permit for a zone that is not here lets nobody do anything; most likely its name is misspelled.
-fn warn_of_idle_permits(config: &Config, reader: &Reader) {
+fn idle_permits(config: &Config, reader: &Reader) -> Vec<String> {
     let published = reader.load();
+    let mut warnings = Vec::new();
     for key in &config.keys {
         let zones = key.permits.iter().filter_map(|permit| permit.zone.as_ref());
-        for zone in zones.filter(|zone| published.zone(zone).is_none()) {
-            tracing::warn!(
-                "key {}: `allow` is for {zone}, which is not served",
-                key.name
-            );
-        }
+        let idle = zones.filter(|zone| published.zone(zone).is_none());
+        warnings.extend(idle.map(|zone| {
+            let key = &key.name;
+            format!("key {key}: `allow` is for {zone}, which is not served")
+        }));
     }
+    warnings
 }
 
 fn joined(addresses: &[SocketAddr]) -> String {
@@ -179,8 +222,7 @@ fn joined(addresses: &[SocketAddr]) -> String {
 }
 
 impl Running {
-    /// Waits for SIGTERM or SIGINT. SIGHUP, which ends a process that does not catch it, comes from
-    /// log rotation, from habit and from a terminal that closes: no reason to stop serving.
+    /// Waits for SIGTERM or SIGINT; reads the configuration anew at each SIGHUP.
     pub fn wait_for_signal(&self) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         self.runtime.block_on(async {
@@ -191,9 +233,13 @@ impl Running {
                 tokio::select! {
                     _ = terminate.recv() => return Ok(()),
                     _ = interrupt.recv() => return Ok(()),
-                    _ = hangup.recv() => tracing::warn!(
-                        "SIGHUP is ignored: the configuration is read at a start alone"
-                    ),
+                    _ = hangup.recv() => {
+                        // On a thread of its own: a long one is not in the way of SIGTERM.
+                        let reloader = self.reloader.clone();
+                        tokio::task::spawn_blocking(move || {
+                            reloader.reload(ReloadRequest::default())
+                        });
+                    }
                 }
             }
         })

@@ -134,6 +134,20 @@ impl Keys {
         Ok(Keys(Arc::new(shared)))
     }
 
+    pub fn contains(&self, name: &Name) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Whether both have this key with the same algorithm and secret.
+    pub fn agree_on(&self, name: &Name, other: &Keys) -> bool {
+        let (Some(one), Some(other)) = (self.find(name), other.find(name)) else {
+            return false;
+        };
+        // Secrets cannot be looked at any more; what they make of a text can.
+        let mark = |key: &Shared| hmac::sign(&key.hmac, b"the same key").as_ref().to_vec();
+        one.algorithm == other.algorithm && mark(one) == mark(other)
+    }
+
     pub(super) fn find(&self, name: &Name) -> Option<&Arc<Shared>> {
         self.0.get(&name.key())
     }

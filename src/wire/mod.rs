@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -79,7 +80,7 @@ pub struct Doors {
 struct Service {
     published: Reader,
     change: change::Handle,
-    keys: Arc<tsig::Keys>,
+    keys: Arc<ArcSwap<tsig::Keys>>,
     answer: answer::Settings,
     counters: metrics::Counters,
 }
@@ -134,7 +135,7 @@ impl Doors {
         self.bound.iter().map(|bound| bound.address).collect()
     }
 
-    /// Starts answering.
+    /// Starts answering. What is put in the place of `keys` counts from the next message on.
     ///
     /// # Panics
     /// When the system gives no more threads, or the runtime was built without I/O.
@@ -142,7 +143,7 @@ impl Doors {
         self,
         published: Reader,
         change: change::Handle,
-        keys: Arc<tsig::Keys>,
+        keys: Arc<ArcSwap<tsig::Keys>>,
         counters: metrics::Counters,
         runtime: tokio::runtime::Handle,
     ) -> Running {

@@ -106,7 +106,7 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn take(&self, request: &[u8]) -> Reply {
         let counters = &self.service.counters;
-        match tsig::check(&self.service.keys, request, now_unix()) {
+        match tsig::check(&self.service.keys.load(), request, now_unix()) {
             Checked::Malformed => {
                 counters.tsig_failure();
                 self.counted(request, respond(request, &Verdict::plain(Rcode::FormErr)))

@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::{Doors, Running, Settings, TcpLimits};
 use crate::change::{self, Body, Outcome, Submission, ZonePolicy};
 use crate::guard::{Actor, OwnerPattern, Path, Permit, Protection};
@@ -73,7 +75,7 @@ impl House {
             running: Some(doors.open(
                 published,
                 change.clone(),
-                Arc::new(keys.unwrap()),
+                Arc::new(ArcSwap::from_pointee(keys.unwrap())),
                 counters.clone(),
                 runtime.handle().clone(),
             )),
