@@ -34,8 +34,14 @@ _lastgood() {
             lastgood,log)
                 cmd="lastgood__subcmd__log"
                 ;;
+            lastgood,reload)
+                cmd="lastgood__subcmd__reload"
+                ;;
             lastgood,serve)
                 cmd="lastgood__subcmd__serve"
+                ;;
+            lastgood,snapshot)
+                cmd="lastgood__subcmd__snapshot"
                 ;;
             lastgood,status)
                 cmd="lastgood__subcmd__status"
@@ -70,8 +76,14 @@ _lastgood() {
             lastgood__subcmd__help,log)
                 cmd="lastgood__subcmd__help__subcmd__log"
                 ;;
+            lastgood__subcmd__help,reload)
+                cmd="lastgood__subcmd__help__subcmd__reload"
+                ;;
             lastgood__subcmd__help,serve)
                 cmd="lastgood__subcmd__help__subcmd__serve"
+                ;;
+            lastgood__subcmd__help,snapshot)
+                cmd="lastgood__subcmd__help__subcmd__snapshot"
                 ;;
             lastgood__subcmd__help,status)
                 cmd="lastgood__subcmd__help__subcmd__status"
@@ -91,6 +103,18 @@ _lastgood() {
             lastgood__subcmd__help__subcmd__key,generate)
                 cmd="lastgood__subcmd__help__subcmd__key__subcmd__generate"
                 ;;
+            lastgood__subcmd__help__subcmd__snapshot,export)
+                cmd="lastgood__subcmd__help__subcmd__snapshot__subcmd__export"
+                ;;
+            lastgood__subcmd__help__subcmd__snapshot,restore)
+                cmd="lastgood__subcmd__help__subcmd__snapshot__subcmd__restore"
+                ;;
+            lastgood__subcmd__help__subcmd__snapshot,show)
+                cmd="lastgood__subcmd__help__subcmd__snapshot__subcmd__show"
+                ;;
+            lastgood__subcmd__help__subcmd__zone,accept)
+                cmd="lastgood__subcmd__help__subcmd__zone__subcmd__accept"
+                ;;
             lastgood__subcmd__help__subcmd__zone,check)
                 cmd="lastgood__subcmd__help__subcmd__zone__subcmd__check"
                 ;;
@@ -103,6 +127,9 @@ _lastgood() {
             lastgood__subcmd__help__subcmd__zone,list)
                 cmd="lastgood__subcmd__help__subcmd__zone__subcmd__list"
                 ;;
+            lastgood__subcmd__help__subcmd__zone,remove)
+                cmd="lastgood__subcmd__help__subcmd__zone__subcmd__remove"
+                ;;
             lastgood__subcmd__key,generate)
                 cmd="lastgood__subcmd__key__subcmd__generate"
                 ;;
@@ -114,6 +141,33 @@ _lastgood() {
                 ;;
             lastgood__subcmd__key__subcmd__help,help)
                 cmd="lastgood__subcmd__key__subcmd__help__subcmd__help"
+                ;;
+            lastgood__subcmd__snapshot,export)
+                cmd="lastgood__subcmd__snapshot__subcmd__export"
+                ;;
+            lastgood__subcmd__snapshot,help)
+                cmd="lastgood__subcmd__snapshot__subcmd__help"
+                ;;
+            lastgood__subcmd__snapshot,restore)
+                cmd="lastgood__subcmd__snapshot__subcmd__restore"
+                ;;
+            lastgood__subcmd__snapshot,show)
+                cmd="lastgood__subcmd__snapshot__subcmd__show"
+                ;;
+            lastgood__subcmd__snapshot__subcmd__help,export)
+                cmd="lastgood__subcmd__snapshot__subcmd__help__subcmd__export"
+                ;;
+            lastgood__subcmd__snapshot__subcmd__help,help)
+                cmd="lastgood__subcmd__snapshot__subcmd__help__subcmd__help"
+                ;;
+            lastgood__subcmd__snapshot__subcmd__help,restore)
+                cmd="lastgood__subcmd__snapshot__subcmd__help__subcmd__restore"
+                ;;
+            lastgood__subcmd__snapshot__subcmd__help,show)
+                cmd="lastgood__subcmd__snapshot__subcmd__help__subcmd__show"
+                ;;
+            lastgood__subcmd__zone,accept)
+                cmd="lastgood__subcmd__zone__subcmd__accept"
                 ;;
             lastgood__subcmd__zone,check)
                 cmd="lastgood__subcmd__zone__subcmd__check"
@@ -130,6 +184,12 @@ _lastgood() {
             lastgood__subcmd__zone,list)
                 cmd="lastgood__subcmd__zone__subcmd__list"
                 ;;
+            lastgood__subcmd__zone,remove)
+                cmd="lastgood__subcmd__zone__subcmd__remove"
+                ;;
+            lastgood__subcmd__zone__subcmd__help,accept)
+                cmd="lastgood__subcmd__zone__subcmd__help__subcmd__accept"
+                ;;
             lastgood__subcmd__zone__subcmd__help,check)
                 cmd="lastgood__subcmd__zone__subcmd__help__subcmd__check"
                 ;;
@@ -145,6 +205,9 @@ _lastgood() {
             lastgood__subcmd__zone__subcmd__help,list)
                 cmd="lastgood__subcmd__zone__subcmd__help__subcmd__list"
                 ;;
+            lastgood__subcmd__zone__subcmd__help,remove)
+                cmd="lastgood__subcmd__zone__subcmd__help__subcmd__remove"
+                ;;
             *)
                 ;;
         esac
@@ -152,7 +215,7 @@ _lastgood() {
 
     case "${cmd}" in
         lastgood)
-            opts="-h -V --config --json --help --version serve status zone why log diff verify backup freeze thaw key help"
+            opts="-h -V --config --json --help --version serve reload status zone snapshot why log diff verify backup freeze thaw key help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -236,7 +299,7 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__help)
-            opts="serve status zone why log diff verify backup freeze thaw key help"
+            opts="serve reload status zone snapshot why log diff verify backup freeze thaw key help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -347,9 +410,79 @@ _lastgood() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lastgood__subcmd__help__subcmd__reload)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lastgood__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__snapshot)
+            opts="show export restore"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__snapshot__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__snapshot__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__snapshot__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -418,8 +551,22 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__help__subcmd__zone)
-            opts="list check import export"
+            opts="list check import export remove accept"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__zone__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -474,6 +621,20 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__help__subcmd__zone__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__help__subcmd__zone__subcmd__remove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -595,9 +756,177 @@ _lastgood() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lastgood__subcmd__reload)
+            opts="-h --weaker --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lastgood__subcmd__serve)
             opts="-h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot)
+            opts="-h --config --json --help show export restore help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__export)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__help)
+            opts="show export restore help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__restore)
+            opts="-h --all --override --reason --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --override)
+                    COMPREPLY=($(compgen -W "min-members validate" -- "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__snapshot__subcmd__show)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -698,12 +1027,38 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__zone)
-            opts="-h --config --json --help list check import export help"
+            opts="-h --config --json --help list check import export remove accept help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__zone__subcmd__accept)
+            opts="-h --override --reason --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --override)
+                    COMPREPLY=($(compgen -W "min-members validate" -- "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -756,8 +1111,22 @@ _lastgood() {
             return 0
             ;;
         lastgood__subcmd__zone__subcmd__help)
-            opts="list check import export help"
+            opts="list check import export remove accept help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__zone__subcmd__help__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -839,6 +1208,20 @@ _lastgood() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lastgood__subcmd__zone__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lastgood__subcmd__zone__subcmd__import)
             opts="-h --replace --override --reason --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -872,6 +1255,32 @@ _lastgood() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lastgood__subcmd__zone__subcmd__remove)
+            opts="-h --override --reason --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --override)
+                    COMPREPLY=($(compgen -W "min-members validate" -- "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

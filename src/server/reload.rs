@@ -102,7 +102,7 @@ impl Reloader {
         let mut all_warnings = config.warnings.clone();
         all_warnings.extend(warnings);
         all_warnings.extend(super::idle_permits(&config, &self.reader));
-        all_warnings.extend(brought.lacking.iter().map(|zone| import::lacking(zone)));
+        all_warnings.extend(brought.lacking.iter().map(import::lacking));
         let report = ReloadReport::Done {
             changed,
             restart: compare::needs_restart(&self.started, &config),
