@@ -20,6 +20,8 @@ pub(super) struct Custody {
     agreed: Option<i64>,
     /// Something was committed since the log was last written back to the database.
     log_grew: bool,
+    /// Made anew, and nothing was ever committed to it.
+    is_fresh: bool,
     /// A file that turned out not to be ours, and why; looked at again when it changes.
     stranger: Option<(Stamp, Loss)>,
 }
@@ -92,6 +94,7 @@ impl Custody {
             log: None,
             agreed: None,
             log_grew: false,
+            is_fresh: false,
             stranger: None,
         };
         match store {
@@ -112,6 +115,7 @@ impl Custody {
         let store = Store::open(&self.settings)?;
         tracing::warn!(store = %self.settings.path.display(), "store: made a new one");
         self.take(store);
+        self.is_fresh = true;
         Ok(self.store.as_mut().expect("taken just now"))
     }
 
@@ -152,6 +156,12 @@ impl Custody {
     pub(super) fn committed(&mut self, version: i64) {
         self.agreed = Some(version);
         self.log_grew = true;
+        self.is_fresh = false;
+    }
+
+    /// A new store that failed at once is no reason to make another.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// Writes the log back into the database while nobody waits for an answer.

@@ -241,16 +241,13 @@ impl WriterThread {
         self.custody.close();
     }
 
-    /// Watches the store, then decides a group.
+    /// Watches the store, then decides what waits.
     fn turn(&mut self, jobs: Vec<Job>) {
         let published = self.publisher.current();
         match self.custody.watch(&published) {
             Err(loss) => {
                 self.hold_all(&loss);
-                let restores = |job: &Job| matches!(job.submission.body, Body::Restore);
-                if !jobs.iter().any(restores) || !self.make_store() {
-                    return self.answer_all(jobs, &account::refused_without_store(&loss.reason));
-                }
+                return self.without_store(jobs, &loss);
             }
             Ok(Watched::Same) if jobs.is_empty() && !self.repeats.is_due(Instant::now()) => {
                 self.counters.store_seen();
@@ -262,6 +259,20 @@ impl WriterThread {
             }
             Ok(_) => {}
         }
+        self.settle(jobs);
+    }
+
+    /// The store is lost: there will be another one if somebody asks for it.
+    fn without_store(&mut self, jobs: Vec<Job>, loss: &Loss) {
+        let restores = |job: &Job| matches!(job.submission.body, Body::Restore);
+        if jobs.iter().any(restores) && !self.custody.is_fresh() && self.make_store() {
+            return self.settle(jobs);
+        }
+        self.answer_all(jobs, &account::refused_without_store(&loss.reason));
+    }
+
+    /// Decides a group.
+    fn settle(&mut self, jobs: Vec<Job>) {
         let counters = self.counters.clone();
         let mut clock = counters.clock();
         match self.group(&jobs, &mut clock) {
@@ -312,23 +323,24 @@ impl WriterThread {
                 return self.answer_all(jobs, &Outcome::Unavailable { reason });
             }
         };
-        tracing::error!(store = %self.custody.path().display(), "store: {error}");
-        let unavailable = Outcome::Unavailable {
-            reason: format!("the store failed: {error}"),
-        };
-        self.answer_all(jobs, &unavailable);
-        if matches!(error, StoreError::Busy) {
-            return;
+        // Another process writes: whoever asked may ask again.
+        let is_busy = matches!(error, StoreError::Busy);
+        if !is_busy {
+            self.custody.distrust();
+            // What was said of edits by hand was rolled back: it is to be said again.
+            self.judged.clear();
         }
-        self.custody.distrust();
-        // What was said of edits by hand was rolled back: it is to be said again.
-        self.judged.clear();
-        if is_reading {
-            self.hold_all(&Loss {
+        if is_reading && !is_busy {
+            let loss = Loss {
                 reason: format!("the store cannot be read: {error}"),
                 mend: self.custody.mend(),
-            });
+            };
+            self.hold_all(&loss);
+            return self.without_store(jobs, &loss);
         }
+        tracing::error!(store = %self.custody.path().display(), "store: {error}");
+        let reason = format!("the store failed: {error}");
+        self.answer_all(jobs, &Outcome::Unavailable { reason });
     }
 
     fn hold_all(&mut self, loss: &Loss) {

@@ -248,8 +248,8 @@ fn a_restored_backup_that_is_older_holds_until_somebody_says_which() {
             true => lab.cli(&["zone", "accept", "example.com."]).expect_ok(),
         };
         lab.until("example.com.", "live");
-        let later: &[&str] = if accept { &[] } else { &["192.0.2.2"] };
-        assert_eq!(lab.data("later.example.com A"), later);
+        let status = lab.dig("later.example.com A").status;
+        assert_eq!(status, if accept { "NXDOMAIN" } else { "NOERROR" });
         assert!(lab.serial("example.com") > serial);
         assert!(lab.status("example.com.")["revision"].as_u64() > revision);
     }
