@@ -375,3 +375,27 @@ fn a_key_that_is_there_twice_is_named_and_what_is_no_text_has_a_line() {
     let error = Config::load(&file).unwrap_err().to_string();
     assert_eq!(error, format!("{}:2: this is not UTF-8", file.display()));
 }
+
+#[test]
+fn ranges_of_addresses_without_types_are_warned_of() {
+    let key = |allow: &str| {
+        format!(
+            "{SERVER}[[key]]\nname = \"a.\"\nsecret = \"AAAA\"\n\
+             allow = [{{ zone = \"b.\", names = [\"**\"]{allow} }}]"
+        )
+    };
+    for meant in [
+        "",
+        ", rdata = [\"192.0.2.0/24\"], types = [\"A\"]",
+        ", rdata = [\"192.0.2.0/24\", \"example.net.\"]",
+    ] {
+        assert_eq!(read(&key(meant)).unwrap().warnings, [""; 0], "{meant}");
+    }
+    let config = read(&key(", rdata = [\"192.0.2.0/24\", \"2001:db8::/32\"]"));
+    let warnings = config.unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].starts_with("/etc/dns/lastgood.toml:3: key a.: `allow` for b. has addresses"),
+        "{warnings:?}"
+    );
+}

@@ -8,12 +8,14 @@ mod harness;
 
 mod answers;
 mod commands;
+mod commands3;
 mod endings;
 mod handedits;
 mod holding;
 mod readme;
 mod reasons;
 mod refusals;
+mod reload;
 mod sideways;
 mod situations;
 mod together;
