@@ -480,7 +480,12 @@ impl WriterThread {
                 }
                 Some(zone.clone())
             }
-            Note::Held { zone, .. } | Note::Traced { zone, .. } => Some(zone.clone()),
+            Note::Held {
+                zone,
+                reason: Some(_),
+                ..
+            }
+            | Note::Traced { zone, .. } => Some(zone.clone()),
             _ => None,
         }
     }
@@ -496,7 +501,8 @@ impl WriterThread {
                     tracing::warn!("less protection by reload: {less}");
                 }
                 let (view, gone) = reload::forget(&mut policy, &published);
-                self.take_policy(policy);
+                self.policy = policy;
+                self.keep_policy();
                 self.settings.zones = reload.settings.zones;
                 self.settings.keys = reload.settings.keys;
                 let (view, unknown) = reload::unknown(&self.policy, &view);
@@ -507,9 +513,13 @@ impl WriterThread {
                     mend: format!("lastgood zone import {zone} FILE"),
                 }));
                 self.finish(turn);
+                let published = self.publisher.current();
                 for zone in &gone {
-                    self.board.note_zone(&self.publisher.current(), zone);
+                    self.board.note_zone(&published, zone);
                 }
+                let zones: Vec<Name> = self.policy.zones.keys().cloned().collect();
+                self.standing
+                    .changed(&self.policy, &published, &self.board, zones.iter());
                 let orphaned = self.policy.orphaned.iter().cloned().collect();
                 Reloaded::Done {
                     orphaned,
@@ -519,15 +529,6 @@ impl WriterThread {
             }
         };
         let _ = reload.reply.send(outcome);
-    }
-
-    fn take_policy(&mut self, policy: Policy) {
-        self.policy = policy;
-        self.keep_policy();
-        let published = self.publisher.current();
-        let zones: Vec<Name> = self.policy.zones.keys().cloned().collect();
-        self.standing
-            .changed(&self.policy, &published, &self.board, zones.iter());
     }
 
     fn keep_policy(&mut self) {
@@ -542,7 +543,7 @@ impl WriterThread {
             // The snapshot has it too, and the next reload or start writes it again.
             tracing::error!("the policies could not be written to the store: {error}");
         }
-        self.keep_values();
+        self.keeper.keep("policies", policies);
     }
 }
 

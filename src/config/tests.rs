@@ -405,3 +405,27 @@ fn metrics_are_read_over_tcp_only_where_an_address_is_given() {
         );
     }
 }
+
+#[test]
+fn ranges_of_addresses_without_types_are_warned_of() {
+    let key = |allow: &str| {
+        format!(
+            "{SERVER}[[key]]\nname = \"a.\"\nsecret = \"AAAA\"\n\
+             allow = [{{ zone = \"b.\", names = [\"**\"]{allow} }}]"
+        )
+    };
+    for meant in [
+        "",
+        ", rdata = [\"192.0.2.0/24\"], types = [\"A\"]",
+        ", rdata = [\"192.0.2.0/24\", \"example.net.\"]",
+    ] {
+        assert_eq!(read(&key(meant)).unwrap().warnings, [""; 0], "{meant}");
+    }
+    let config = read(&key(", rdata = [\"192.0.2.0/24\", \"2001:db8::/32\"]"));
+    let warnings = config.unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].starts_with("/etc/dns/lastgood.toml:3: key a.: `allow` for b. has addresses"),
+        "{warnings:?}"
+    );
+}

@@ -236,6 +236,26 @@ fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     })
 }
 
+/// Where the labels start, and how many there are, the root's not counted.
+fn label_starts(wire: &[u8]) -> ([u8; 128], usize) {
+    let mut starts = [0u8; 128];
+    let mut count = 0;
+    let mut at = 0;
+    while wire[at] != 0 {
+        starts[count] = at as u8;
+        count += 1;
+        at += 1 + wire[at] as usize;
+    }
+    (starts, count)
+}
+
+/// The octets of the label at `start`, as they are compared.
+fn label_at(wire: &[u8], start: u8) -> impl Iterator<Item = u8> + '_ {
+    let start = usize::from(start);
+    let label = &wire[start + 1..start + 1 + usize::from(wire[start])];
+    label.iter().map(u8::to_ascii_lowercase)
+}
+
 /// Whether `ancestor` is `wire` or a suffix of it at a label's start, whatever the case.
 fn suffix_of(wire: &[u8], ancestor: &[u8]) -> bool {
     let Some(skip) = wire.len().checked_sub(ancestor.len()) else {
@@ -274,14 +294,7 @@ impl OrderKey {
     /// Labels from the root down; each ends in 0x00, and 0x00 and 0x01 inside a label become
     /// 0x01 0x01 and 0x01 0x02, so that bytes compare as labels do.
     pub fn of_wire(wire: &[u8]) -> Self {
-        let mut starts = [0u8; 128];
-        let mut count = 0;
-        let mut at = 0;
-        while wire[at] != 0 {
-            starts[count] = at as u8;
-            count += 1;
-            at += 1 + wire[at] as usize;
-        }
+        let (starts, count) = label_starts(wire);
         let mut out = Vec::with_capacity(wire.len() + 4);
         for &start in starts[..count].iter().rev() {
             let start = start as usize;
@@ -332,7 +345,16 @@ impl PartialOrd for Name {
 impl Ord for Name {
     /// Canonical order (RFC 4034 §6.1).
     fn cmp(&self, other: &Self) -> Ordering {
-        self.order_key().cmp(&other.order_key())
+        let (ours, count) = label_starts(&self.0);
+        let (theirs, count_theirs) = label_starts(&other.0);
+        let from_root = ours[..count].iter().rev();
+        for (&one, &two) in from_root.zip(theirs[..count_theirs].iter().rev()) {
+            let order = label_at(&self.0, one).cmp(label_at(&other.0, two));
+            if order.is_ne() {
+                return order;
+            }
+        }
+        count.cmp(&count_theirs)
     }
 }
 
@@ -503,7 +525,9 @@ mod tests {
                 pair[0],
                 pair[1]
             );
+            assert!(name(pair[0]).order_key() < name(pair[1]).order_key());
         }
+        assert_eq!(name("A.b.").cmp(&name("a.B.")), Ordering::Equal);
         assert!(name("\\000.example.") < name("\\000\\000.example."));
         assert!(name("a\\000.example.") < name("a\\001.example."));
     }
