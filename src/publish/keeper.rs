@@ -204,12 +204,13 @@ impl Drop for Keeper {
     }
 }
 
-type FileId = (u64, u64);
+/// Device and inode, and the octets: it grows, and never shrinks by what we do.
+type FileId = ((u64, u64), u64);
 
 fn file_id(path: &Path) -> Option<FileId> {
     std::fs::metadata(path)
         .ok()
-        .map(|meta| (meta.dev(), meta.ino()))
+        .map(|meta| ((meta.dev(), meta.ino()), meta.size()))
 }
 
 struct Worker {
@@ -246,7 +247,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.file.is_some() && !self.is_ours() {
-                self.begin_anew("it is no longer on its path");
+                self.begin_anew("it is no longer whole on its path");
             }
             if self.since.is_some_and(|since| since.elapsed() >= BATCH) {
                 self.flush();
@@ -263,7 +264,10 @@ impl Worker {
             } => self.add(image, revision, extent),
             Order::Remove(zone) => {
                 self.pending.remove(&zone);
-                lock(&self.report).zones.remove(&zone);
+                let mut report = lock(&self.report);
+                report.zones.remove(&zone);
+                report.waiting.remove(&zone);
+                drop(report);
                 self.removed.insert(zone);
             }
             Order::Value(key, value) => {
@@ -309,22 +313,31 @@ impl Worker {
     }
 
     fn reserve(&mut self, ceilings: Vec<(Name, u32)>) -> Result<(), String> {
-        if self.snapshot.is_none() {
-            self.begin_anew("it could not be read");
+        if !self.is_ours() {
+            self.begin_anew("it could not be read, or is not there");
         }
         self.ceilings.extend(ceilings.iter().cloned());
-        let outcome = match &mut self.snapshot {
-            Some(snapshot) => snapshot
-                .reserve(&ceilings)
-                .map_err(|error| error.to_string()),
-            None => Err("there is no snapshot".to_owned()),
-        };
+        let mut outcome = self.write_ceilings(&ceilings);
+        if let Err(StoreError::Damaged(why)) = &outcome {
+            // Nothing else would mend it: without serials there are no updates to be promoted.
+            let why = why.clone();
+            self.begin_anew(&why);
+            outcome = self.write_ceilings(&ceilings);
+        }
+        let outcome = outcome.map_err(|error| error.to_string());
         let mut report = lock(&self.report);
         report.ceilings.extend(ceilings);
         if let Err(error) = &outcome {
             report.trouble = Some(error.clone());
         }
         outcome
+    }
+
+    fn write_ceilings(&mut self, ceilings: &[(Name, u32)]) -> Result<(), StoreError> {
+        match &mut self.snapshot {
+            Some(snapshot) => snapshot.reserve(ceilings),
+            None => Err(StoreError::Gone(self.path.clone())),
+        }
     }
 
     /// After a start: what the file has is verified, and what differs from what is served written.
@@ -379,27 +392,35 @@ impl Worker {
         Ok(behind)
     }
 
-    /// Whether the file on the path is the one that we write to.
-    fn is_ours(&self) -> bool {
-        self.snapshot.is_some() && self.file.is_some() && file_id(&self.path) == self.file
+    /// Whether the file on the path is the one that we write to, and nobody has cut it off.
+    fn is_ours(&mut self) -> bool {
+        let (Some(known), Some(now)) = (self.file, file_id(&self.path)) else {
+            return false;
+        };
+        let is_ours = self.snapshot.is_some() && now.0 == known.0 && now.1 >= known.1;
+        if is_ours {
+            self.file = Some(now);
+        }
+        is_ours
     }
 
     /// Sets aside what is on the path, and has everything written to a new file.
     fn begin_anew(&mut self, why: &str) {
-        tracing::error!(snapshot = %self.path.display(), "snapshot: {why}; writing a new one");
+        // In trouble this is tried every second, and has been told.
+        if lock(&self.report).trouble.is_none() {
+            tracing::error!(snapshot = %self.path.display(), "snapshot: {why}; writing a new one");
+        }
         self.write_anew();
     }
 
     fn write_anew(&mut self) {
-        self.snapshot = None;
+        (self.snapshot, self.file) = (None, None);
         let opened = set_aside(&self.path).and_then(|aside| {
             for (from, to) in aside {
                 tracing::warn!(from = %from.display(), to = %to.display(), "snapshot: set aside");
             }
-            let mut snapshot = Snapshot::open(&self.path)?;
             let ceilings: Vec<_> = self.ceilings.clone().into_iter().collect();
-            snapshot.reserve(&ceilings)?;
-            Ok(snapshot)
+            Snapshot::create(&self.path, &ceilings)
         });
         match opened {
             Ok(snapshot) => {
@@ -416,7 +437,9 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        if self.pending.is_empty() && self.removed.is_empty() && self.values_pending.is_empty() {
+        let waits =
+            !self.pending.is_empty() || !self.removed.is_empty() || !self.values_pending.is_empty();
+        if !waits && self.snapshot.is_some() {
             self.since = None;
             return;
         }
@@ -530,6 +553,44 @@ mod tests {
         drop(keeper);
         let (revision, back) = kept(&path).unwrap();
         assert_eq!((revision, back.digest()), (2, image(2).digest()));
+    }
+
+    fn begun(path: &Path, reader: Reader) -> Keeper {
+        let keeper = Keeper::start(path.to_owned(), HashMap::new(), reader);
+        keeper.catch_up();
+        let start = Instant::now();
+        while keeper.status().status().zones.is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "no promotion");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        keeper
+    }
+
+    #[test]
+    fn a_zone_that_went_before_it_was_written_leaves_no_lag() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, reader) = serving(1, 1);
+        let keeper = begun(&dir.path().join("s.db"), reader);
+        writer.replace(Published::default());
+        keeper.promote(Arc::new(image(2)), 2, Extent::Whole);
+        keeper.remove(&"example.".parse().unwrap());
+        let report = keeper.report.clone();
+        drop(keeper);
+        assert!(lock(&report).waiting.is_empty(), "it would grow for ever");
+    }
+
+    #[test]
+    fn a_snapshot_cut_off_while_serving_is_written_anew_and_updates_get_their_serials() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        let (_writer, reader) = serving(1, 1);
+        let keeper = begun(&path, reader);
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(100).unwrap();
+        let ceiling = vec![("example.".parse().unwrap(), 2000)];
+        assert_eq!(keeper.reserve(ceiling), Ok(()));
+        drop(keeper);
+        assert_eq!(kept(&path).unwrap().0, 1, "written anew");
     }
 
     #[test]

@@ -74,6 +74,24 @@ impl Snapshot {
         Snapshot::checked(connection, path)
     }
 
+    /// Makes a new snapshot where there is none, with these ceilings. What cannot be finished, on a
+    /// disk that is full, is taken away again: nothing is in it, and it will be tried often.
+    pub fn create(path: &Path, ceilings: &[(Name, u32)]) -> Result<Snapshot, StoreError> {
+        if Snapshot::is_there(path) {
+            return Err(StoreError::InTheWay(path.to_owned()));
+        }
+        let made = Snapshot::open(path).and_then(|mut snapshot| {
+            snapshot.reserve(ceilings)?;
+            Ok(snapshot)
+        });
+        if made.is_err() {
+            for suffix in ["-wal", "-shm", ""] {
+                let _ = std::fs::remove_file(super::identity::beside(path, suffix));
+            }
+        }
+        made
+    }
+
     /// Opens the snapshot, which must be there.
     pub fn open_existing(path: &Path) -> Result<Snapshot, StoreError> {
         if !Snapshot::is_there(path) {
@@ -413,6 +431,15 @@ mod tests {
         assert!(matches!(snapshot.load(&row), Err(StoreError::Damaged(_))));
         snapshot.promote(&[], &[name("example.")], &[]).unwrap();
         assert!(snapshot.zones().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_that_cannot_be_finished_leaves_no_litter() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        std::fs::create_dir(dir.path().join("s.db-wal")).unwrap();
+        assert!(Snapshot::create(&path, &[]).is_err());
+        assert!(!path.exists(), "it would be set aside, once a second");
     }
 
     #[test]
