@@ -9,6 +9,7 @@ mod harness;
 mod answers;
 mod beginnings;
 mod commands;
+mod docs;
 mod endings;
 mod handedits;
 mod holding;
