@@ -2,13 +2,14 @@
 //!
 //! `lab` starts and stops servers, `programs` runs other programs with a bound on their time, `dig`
 //! reads what dig and kdig print, `exposition` what Prometheus is told, `library` is the client that
-//! is no program, `patience` waits for a condition instead of a length of time, `ports` finds free
-//! ones.
+//! is no program, `pages` follows the documentation, `patience` waits for a condition instead of a
+//! length of time, `ports` finds free ones.
 
 pub mod dig;
 pub mod exposition;
 pub mod lab;
 pub mod library;
+pub mod pages;
 pub mod patience;
 pub mod ports;
 pub mod programs;
