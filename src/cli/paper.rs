@@ -39,6 +39,9 @@ How much is logged: \fBerror\fR, \fBwarn\fR, \fBinfo\fR (the default),
 Set by \fBsystemd\fR(1); see \fBsd_notify\fR(3).
 .SH SIGNALS
 .TP
+\fBSIGHUP\fR
+Read the configuration again, as \fBlastgood reload\fR.
+.TP
 \fBSIGTERM\fR, \fBSIGINT\fR
 Finish what is in flight, and end.
 .SH EXIT STATUS

@@ -364,6 +364,9 @@ fn systemd_is_told_when_the_doors_are_open_that_it_lives_and_when_it_stops() {
     assert!(served.lab.cli(&["status"]).ok());
     served.hears("WATCHDOG=1");
     served.hears("WATCHDOG=1");
+    served.signal("HUP");
+    served.hears("RELOADING=1");
+    served.hears("READY=1");
     served.signal("TERM");
     served.hears("STOPPING=1");
     let ended = programs::wait(&mut served.child, Duration::from_secs(20));
