@@ -85,7 +85,12 @@ start() {
     ROOT/bin/lastgood serve </dev/null >>ROOT/journal 2>&1 &
     pid=$!
     echo "$pid" >ROOT/pid
-    while runs && ! ROOT/bin/lastgood zone list >/dev/null 2>&1; do sleep 0.02; done
+    # Ready when it tells how it is, and be it that a zone holds.
+    while runs; do
+        ROOT/bin/lastgood status >/dev/null 2>&1
+        [ $? = 2 ] || break
+        sleep 0.02
+    done
 }
 case $1 in
     start) start ;;
