@@ -53,6 +53,7 @@ impl Reloader {
     /// Blocks until it is done.
     pub(super) fn reload(&self, request: ReloadRequest) -> ReloadReport {
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let _telling = super::tell_reloading();
         let report = self.report(&mut in_force, request);
         log(&report);
         report
