@@ -237,6 +237,7 @@ impl Running {
                         // On a thread of its own: a long one is not in the way of SIGTERM.
                         let reloader = self.reloader.clone();
                         tokio::task::spawn_blocking(move || {
+                            let _reloading = tell_reloading();
                             reloader.reload(ReloadRequest::default())
                         });
                     }
