@@ -46,7 +46,7 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
     }));
     format!(
         "sqlite3 {} <<'SQL'\n{}\nSQL",
-        path.display(),
+        for_shell(path),
         statements.join("\n")
     )
 }
@@ -67,6 +67,16 @@ pub(super) fn accept_hint(zone: &Name, rule: &str) -> String {
         "# or, to take the rows as they are: \
          lastgood zone accept {zone} --override {rule} --reason TEXT"
     )
+}
+
+/// A path as a shell takes it for one word.
+fn for_shell(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    match text.chars().all(is_plain) && !text.starts_with('-') {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -102,5 +112,10 @@ mod tests {
              SQL"
         );
         assert!(sql("x.db".as_ref(), &zone, &[1; 20], &diff).contains("zone import"));
+        let spaced = sql("my data/it's.db".as_ref(), &zone, &[7], &diff);
+        assert!(
+            spaced.starts_with("sqlite3 'my data/it'\\''s.db' <<"),
+            "{spaced}"
+        );
     }
 }

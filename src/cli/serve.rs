@@ -12,12 +12,12 @@ pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
     let config = globals.config()?;
     let log = config.log;
     let _logs = server::init_logging(log);
-    let running = server::start(config)?;
+    let mut running = server::start_process(config)?;
     running.tell_ready();
     if let Some(text) = first_words(globals, log, &running)? {
         show(&text);
     }
-    running.wait_for_signal()?;
+    running.wait_for_signal();
     running.tell_stopping();
     running.stop();
     Ok(Exit::Done)

@@ -96,6 +96,17 @@ pub(super) fn needs_restart(started: &Config, new: &Config) -> Vec<String> {
         ),
         stays("[store] path", &old.store.path, &now.store.path),
         stays("[store] snapshot", &old.store.snapshot, &now.store.snapshot),
+        stays(
+            "[store] retain_revisions",
+            &old.store.retention.revisions,
+            &now.store.retention.revisions,
+        ),
+        stays(
+            "[store] retain_days",
+            &old.store.retention.days,
+            &now.store.retention.days,
+        ),
+        stays("[metrics] listen", &old.admin.metrics, &now.admin.metrics),
         stays("[control] socket", &old.admin.socket, &now.admin.socket),
     ]
     .into_iter()

@@ -29,6 +29,7 @@ pub use screen::{Screen, ServedLine};
 pub use service::{Reloading, tell_reloading};
 
 use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::reload::Reloader;
 use crate::admin::ReloadRequest;
@@ -62,6 +63,24 @@ pub enum StartError {
     Runtime(std::io::Error),
 }
 
+/// The signals that a server heeds.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// To be called within a runtime.
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// A server in this process. It goes on until [`Running::stop`].
 pub struct Running {
     /// Where DNS is answered, ports resolved.
@@ -75,6 +94,7 @@ pub struct Running {
     /// What it was started with.
     pub config: Arc<Config>,
     reloader: Arc<Reloader>,
+    signals: Option<Signals>,
     doors: wire::Running,
     admin: admin::Running,
     runtime: tokio::runtime::Runtime,
@@ -82,8 +102,22 @@ pub struct Running {
     _lock: StoreLock,
 }
 
-/// Starts a server and returns when it answers. Not to be called within a runtime.
+/// Starts a server and returns when it answers. Not to be called within a runtime. The signals of
+/// the process are left alone.
 pub fn start(config: Config) -> Result<Running, StartError> {
+    begin(config, || Ok(None))
+}
+
+/// As [`start`], for a process that is a server and nothing else: its signals are listened to from
+/// before the doors open, so that none that comes early ends it in the middle of something.
+pub fn start_process(config: Config) -> Result<Running, StartError> {
+    begin(config, || Signals::listen().map(Some))
+}
+
+fn begin(
+    config: Config,
+    signals: impl FnOnce() -> std::io::Result<Option<Signals>>,
+) -> Result<Running, StartError> {
     let started = Instant::now();
     let LoadedKeys { keys, warnings } = config.load_keys()?;
     for warning in config.warnings.iter().chain(&warnings) {
@@ -98,6 +132,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         .thread_name("lastgood")
         .build()
         .map_err(StartError::Runtime)?;
+    let signals = {
+        let _within = runtime.enter();
+        signals().map_err(StartError::Runtime)?
+    };
     // Bound first, so that a port or a socket in use is known before anything is written.
     let doors = {
         let _within = runtime.enter();
@@ -163,6 +201,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         reader,
         config,
         reloader,
+        signals,
         doors,
         admin,
         runtime,
@@ -222,18 +261,18 @@ fn joined(addresses: &[SocketAddr]) -> String {
 }
 
 impl Running {
-    /// Waits for SIGTERM or SIGINT; reads the configuration anew at each SIGHUP.
-    pub fn wait_for_signal(&self) -> std::io::Result<()> {
-        use tokio::signal::unix::{SignalKind, signal};
+    /// Waits for SIGTERM or SIGINT; reads the configuration anew at each SIGHUP. Of a server that
+    /// was not started as a process of its own this returns at once.
+    pub fn wait_for_signal(&mut self) {
+        let Some(mut signals) = self.signals.take() else {
+            return;
+        };
         self.runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let mut hangup = signal(SignalKind::hangup())?;
             loop {
                 tokio::select! {
-                    _ = terminate.recv() => return Ok(()),
-                    _ = interrupt.recv() => return Ok(()),
-                    _ = hangup.recv() => {
+                    _ = signals.terminate.recv() => return,
+                    _ = signals.interrupt.recv() => return,
+                    _ = signals.hangup.recv() => {
                         // On a thread of its own: a long one is not in the way of SIGTERM.
                         let reloader = self.reloader.clone();
                         tokio::task::spawn_blocking(move || {
@@ -242,7 +281,7 @@ impl Running {
                     }
                 }
             }
-        })
+        });
     }
 
     /// What to show an operator who has just started it.

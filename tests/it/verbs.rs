@@ -130,13 +130,10 @@ fn the_snapshot_is_shown_and_printed_with_and_without_a_server() {
 
     // What does not add up is not printed.
     let file = lab.path("data/demo.snapshot.db");
-    let mut command = Command::new("sqlite3");
-    command.arg(&file);
-    programs::run(
-        &mut command,
+    lab.sql_in(
+        &file,
         "DELETE FROM node WHERE key = (SELECT max(key) FROM node);",
-    )
-    .expect_ok();
+    );
     let rans = [
         lab.cli(&["snapshot", "show"]),
         lab.cli(&export),
@@ -282,8 +279,8 @@ fn a_reader_of_the_log_that_hangs_stops_nobody() {
     }
     let line = format!("kill -TERM {}", child.id());
     programs::run(Command::new("sh").args(["-c", &line]), "").expect_ok();
-    let ended = programs::wait(&mut child, Duration::from_secs(20));
-    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+    let ended = programs::wait(&mut child, Duration::from_secs(20)).expect("it ends in time");
+    assert_eq!(ended.code(), Some(0));
     drop(log);
 }
 
@@ -306,6 +303,11 @@ fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
+                // Its keys are the rules that refused something.
+                let key = match path {
+                    "server.refusals" => "RULE",
+                    _ => key,
+                };
                 let dot = if path.is_empty() { "" } else { "." };
                 fields(value, &format!("{path}{dot}{key}"), into);
             }
@@ -398,6 +400,18 @@ fn what_json_prints_is_documented_field_by_field() {
     p.run(2, &["zone", "import", "new.test.", &new]);
     p.run(1, &["freeze", "--reason", "x"]);
     p.run(1, &["status"]);
+    let verified = p.run(1, &["verify"]);
+    p.run(
+        1,
+        &[
+            "verify",
+            "--head",
+            verified["head"].as_str().expect("a hash"),
+        ],
+    );
+    p.run(1, &["diff", "example.com.", "1", "2"]);
+    let copy = lab.path("copy.db").display().to_string();
+    p.run(1, &["backup", &copy]);
     p.run(2, &["zone", "list"]);
     p.run(1, &["thaw"]);
     p.run(2, &["snapshot", "restore", "example.com.", "nowhere.test."]);
