@@ -1,5 +1,7 @@
 //! Taking zones in service: at start, or when rows that could not be served have been repaired.
 
+use std::collections::HashSet;
+
 use super::account::{Account, Course, Moment};
 use super::judge::{self, Decision};
 use super::reconcile::{Desk, audit_row, build, by_hand, hold, hold_on_older, one, settle};
@@ -22,12 +24,14 @@ pub(super) fn at_start(
     for row in &rows {
         admit(desk, tx, turn, row)?;
     }
-    let unknown: Vec<&Name> = desk
-        .keepsake
-        .zones()
-        .filter(|zone| !rows.iter().any(|row| row.origin == **zone))
-        .collect();
-    for zone in unknown {
+    let known: HashSet<&Name> = rows.iter().map(|row| &row.origin).collect();
+    let keepsake = desk.keepsake;
+    for zone in keepsake.zones().filter(|zone| !known.contains(zone)) {
+        if tx.removed_at(zone)? > keepsake.revision(zone) {
+            // It was meant to go; the server was killed before the snapshot had heard of it.
+            turn.removed.push(zone.clone());
+            continue;
+        }
         let reason = "the store does not know the zone";
         let mend = format!(
             "put back the database that had it, or say that it shall go: lastgood zone remove {zone}"

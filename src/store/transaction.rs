@@ -98,6 +98,21 @@ impl<'a> Transaction<'a> {
         revision::read(&self.inner, zone, i64::try_from(number).unwrap_or(i64::MAX))
     }
 
+    /// The last revision of a zone that was removed, if nothing came after.
+    pub fn removed_at(&self, zone: &Name) -> Result<Option<u64>, StoreError> {
+        let last: Option<(u64, bool)> = self
+            .inner
+            .prepare_cached(
+                "SELECT number, path = 'remove' FROM revision WHERE zone = ?
+                 ORDER BY number DESC LIMIT 1",
+            )?
+            .query_row([zone.to_string()], |row| {
+                Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+            })
+            .optional()?;
+        Ok(last.filter(|&(_, is_removal)| is_removal).map(|(n, _)| n))
+    }
+
     /// A value kept beside the zones, such as the policy in force.
     pub fn value(&self, key: &str) -> Result<Option<String>, StoreError> {
         Ok(self

@@ -379,3 +379,30 @@ fn freezes_and_the_policy_of_a_vanished_stanza_outlive_the_store() {
     let frozen = lab.status("2.0.192.in-addr.arpa.")["frozen"].to_string();
     assert!(frozen.contains("audit"), "{frozen}");
 }
+
+#[test]
+fn a_zone_removed_just_before_a_crash_stays_removed() {
+    let mut lab = Lab::demo();
+    lab.write("gone.zone", &apex("gone.example."));
+    let file = lab.path("gone.zone");
+    let file = file.to_str().expect("a path in UTF-8");
+    lab.cli(&["zone", "import", "gone.example.", file])
+        .expect_ok();
+    lab.restart();
+    let before = lab.path("before.snapshot.db");
+    settle(&lab);
+    lab.stop();
+    fs::copy(snapshot(&lab), &before).expect("the snapshot");
+    lab.start();
+    let meant = ["--override", "min-members", "--reason", "moved away"];
+    lab.cli(&[&["zone", "remove", "gone.example."], &meant[..]].concat())
+        .expect_ok();
+    lab.stop();
+    // As it is when the server was killed before the snapshot followed.
+    fs::copy(&before, snapshot(&lab)).expect("the snapshot");
+    lab.start();
+    assert_eq!(lab.dig("gone.example SOA").status, "REFUSED");
+    assert_eq!(lab.update(CHANGE), "NOERROR");
+    lab.restart();
+    assert_eq!(lab.dig("gone.example SOA").status, "REFUSED");
+}
