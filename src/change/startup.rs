@@ -191,7 +191,7 @@ pub(super) fn replay(
 /// Serves a zone from the snapshot while its live data are not fit.
 pub(super) fn hold_on(turn: &mut Turn, good: LastGood, reason: &str, mend: String) {
     let origin = good.image.origin().clone();
-    turn.view = crate::publish::live(&turn.view, good.image, good.revision);
+    turn.serve(good.image, good.revision);
     turn.hold(&origin, reason, mend);
 }
 

@@ -1,5 +1,6 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,6 +10,7 @@ use super::board::Board;
 use super::custody::{Custody, Loss, Watched};
 use super::decide::decide;
 use super::policy::{self, Policy};
+use super::reach::Reach;
 use super::reconcile::{self, Desk};
 use super::reload::{self, Reload, Reloaded};
 use super::repeats::Repeats;
@@ -40,6 +42,7 @@ pub(super) struct WriterThread {
     judged: HashMap<Name, Digest>,
     standing: Standing,
     repeats: Repeats,
+    reach: RefCell<Reach>,
     upkeep: Upkeep,
     board: Arc<Board>,
     counters: Counters,
@@ -85,6 +88,7 @@ impl WriterThread {
             ),
             ceilings: keepsake.ceilings.clone(),
             repeats: Repeats::default(),
+            reach: RefCell::default(),
             upkeep: Upkeep::new(settings.store.retention),
             settings,
             freezes: Vec::new(),
@@ -123,6 +127,7 @@ impl WriterThread {
         }
         let (view, mut unknown) = reload::unknown(&self.policy, &turn.view);
         turn.view = view;
+        self.reach.take();
         if is_lost || snapshot_unfit {
             // Whether these were ever served nobody can tell: importing their file might put an
             // old zone in the place of what was lost.
@@ -165,6 +170,7 @@ impl WriterThread {
                 keepsake,
                 judged: &mut self.judged,
                 repeats: &mut self.repeats,
+                reach: &self.reach,
             };
             admission::at_start(&mut desk, &tx, &mut turn)?;
             let version = tx.data_version()?;
@@ -203,6 +209,7 @@ impl WriterThread {
             keepsake,
             judged: &mut self.judged,
             repeats: &mut self.repeats,
+            reach: &self.reach,
         };
         let zones: Vec<Name> = keepsake.zones().cloned().collect();
         for zone in &zones {
@@ -368,6 +375,7 @@ impl WriterThread {
             keepsake: &keepsake,
             judged: &mut self.judged,
             repeats: &mut self.repeats,
+            reach: &self.reach,
         };
         if agreed != Some(version) {
             reconcile::all(&mut desk, &tx, &mut turn).map_err(TurnError::Reading)?;
@@ -400,6 +408,7 @@ impl WriterThread {
 
     /// What was decided is on disk: serve it, then tell of it.
     fn finish(&mut self, turn: Turn) {
+        self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
         let published = self.publisher.current();
         for zone in &turn.removed {
@@ -412,6 +421,7 @@ impl WriterThread {
         {
             // No stanza asks for its protection, and there is nothing left to protect.
             reload::forget(&mut self.policy, &published);
+            self.reach.take();
             self.keep_policy();
         }
         for (zone, extent) in turn.promotions {
@@ -511,6 +521,7 @@ impl WriterThread {
 
     fn take_policy(&mut self, policy: Policy) {
         self.policy = policy;
+        self.reach.take();
         self.keep_policy();
         let published = self.publisher.current();
         let zones: Vec<Name> = self.policy.zones.keys().cloned().collect();
