@@ -3,10 +3,12 @@
 //! A database file that was deleted goes on working for whoever has it open, so that every commit
 //! would seem to succeed and be lost. It is therefore looked at before each group.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::{Settings, Store, StoreError, set_aside};
+use crate::rr::Name;
+use crate::store::{Settings, Store, StoreError, ZoneRow, set_aside};
 use crate::zone::Published;
 
 /// The store, or why there is none.
@@ -276,12 +278,12 @@ fn same_zones(store: &Store, published: &Published) -> Result<(), String> {
     let rows = store
         .zones()
         .map_err(|error: StoreError| error.to_string())?;
+    let rows: HashMap<&Name, &ZoneRow> = rows.iter().map(|row| (&row.origin, row)).collect();
     for served in published.zones() {
         let Some(zone) = served.zone() else { continue };
         let origin = zone.image.origin();
         let row = rows
-            .iter()
-            .find(|row| row.origin == *origin)
+            .get(origin)
             .ok_or_else(|| format!("it does not know the zone {origin}"))?;
         if row.revision != zone.revision || row.digest != zone.image.digest() {
             return Err(format!(

@@ -44,9 +44,9 @@ pub(super) fn decide(
     let judged = clock.judge(|| match &submission.body {
         Body::Accept => reconcile::judge_acceptance(desk, tx, turn, submission, moment),
         Body::Import { .. } => {
-            let rows = tx.zones()?;
-            let stored = rows.iter().find(|row| row.origin == submission.zone);
-            Ok(guarded(&desk.bench(turn, moment), submission, stored))
+            let stored = tx.zone(&submission.zone)?;
+            let bench = desk.bench(turn, moment);
+            Ok(guarded(&bench, submission, stored.as_ref()))
         }
         _ => Ok(guarded(&desk.bench(turn, moment), submission, None)),
     })?;

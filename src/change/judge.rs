@@ -1,8 +1,10 @@
 //! One submission, judged on images in memory: nothing is written here, and the same inputs always
 //! give the same decision.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use super::reach::Reach;
 use super::{Body, Policy, RefusedWhy, Submission, members};
 use crate::check::{self, Finding, Severity};
 use crate::guard::{self, Change, Facts, Freeze, NewFinding, Override, Path, Verdict};
@@ -54,6 +56,7 @@ pub(super) struct Commit {
 /// What every change is judged against.
 #[derive(Clone, Copy)]
 pub(super) struct Bench<'a> {
+    pub reach: &'a RefCell<Reach>,
     pub policy: &'a Policy,
     pub published: &'a Published,
     pub freezes: &'a [Freeze],
@@ -135,7 +138,8 @@ pub(super) fn weigh(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
         })
         .collect();
     let origin = proposal.before.origin();
-    let counted = members::counted(policy, published, proposal.after_view, origin);
+    let concerned = bench.reach.borrow().through(policy, published, origin);
+    let counted = members::counted(policy, published, proposal.after_view, origin, concerned);
     let verdict = guard::evaluate(
         proposal.before,
         &Change {

@@ -7,12 +7,13 @@ use crate::rr::{Name, Rtype};
 use crate::zone::Published;
 
 /// Every protected name whose look-up goes through `changed`, in this zone or another, counted
-/// before and after.
+/// before and after: of `concerned`, which holds them all and may hold others.
 pub(super) fn counted(
     policy: &Policy,
     before: &Published,
     after: &Published,
     changed: &Name,
+    concerned: Vec<&Protection>,
 ) -> Vec<Counted> {
     let apex = Protection {
         zone: changed.clone(),
@@ -22,10 +23,8 @@ pub(super) fn counted(
         external: Vec::new(),
         declared: false,
     };
-    policy
-        .zones
-        .values()
-        .flat_map(|zone| &zone.protections)
+    concerned
+        .into_iter()
         .chain([&apex])
         .flat_map(|protection| {
             protection

@@ -21,6 +21,7 @@ mod decide;
 mod judge;
 mod members;
 mod policy;
+mod reach;
 mod reconcile;
 mod reload;
 mod repair;

@@ -1,11 +1,13 @@
 //! Rows against images: edits by hand are judged and taken in, damage makes a zone hold.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
 
 use super::account::{Account, Course, Moment};
 use super::admission::admit;
 use super::judge::{self, Bench, Decision, Judged, Proposal};
+use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::{Note, Turn};
@@ -30,11 +32,14 @@ pub(super) struct Desk<'a> {
     /// The rows of held zones as they were when last judged, so that one edit is audited once.
     pub judged: &'a mut HashMap<Name, Digest>,
     pub repeats: &'a mut Repeats,
+    pub reach: &'a RefCell<Reach>,
 }
 
 impl Desk<'_> {
     pub(super) fn bench<'b>(&'b self, turn: &'b Turn, moment: Moment) -> Bench<'b> {
+        self.reach.borrow_mut().follow(self.policy, turn);
         Bench {
+            reach: self.reach,
             policy: self.policy,
             published: &turn.view,
             freezes: &turn.freezes,
@@ -488,7 +493,7 @@ pub(super) fn judge_acceptance(
             why: RefusedWhy::Guard,
         })
     };
-    if !tx.zones()?.iter().any(|row| row.origin == *origin) {
+    if tx.zone(origin)?.is_none() {
         return Ok(refused(
             format!("the store does not know {origin}"),
             "`lastgood snapshot restore`, or a zone that the store has",

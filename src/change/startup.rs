@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use super::account;
 use super::board::{Board, LastRefusal, LastUpdate};
 use super::custody::Loss;
+use super::policy::{self, ZonePolicy};
 use super::reconcile::Desk;
 use super::repair;
 use super::turn::Turn;
 use crate::check::{self, Limits, Severity};
 use crate::guard::Actor;
+use crate::guard::Freeze;
 use crate::rr::Name;
 use crate::store::{
     AuditRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction,
@@ -107,8 +109,8 @@ pub(super) struct Keepsake {
     snapshot: Option<Snapshot>,
     rows: HashMap<Name, SnapshotRow>,
     pub ceilings: HashMap<Name, u32>,
-    pub policies: Option<String>,
-    pub freezes: Option<String>,
+    policies: Option<String>,
+    freezes: Option<String>,
 }
 
 impl Keepsake {
@@ -132,6 +134,23 @@ impl Keepsake {
 
     pub(super) fn zones(&self) -> impl Iterator<Item = &Name> {
         self.rows.keys()
+    }
+
+    /// The policies in force when it was written.
+    pub(super) fn policies(&self) -> Vec<ZonePolicy> {
+        self.policies
+            .as_deref()
+            .map_or_else(Vec::new, policy::from_json)
+    }
+
+    /// The freezes in force when it was written.
+    pub(super) fn freezes(&self) -> Vec<Freeze> {
+        self.freezes.as_deref().map_or_else(Vec::new, |text| {
+            serde_json::from_str(text).unwrap_or_else(|error| {
+                tracing::error!("the freezes kept in the snapshot cannot be read: {error}");
+                Vec::new()
+            })
+        })
     }
 
     pub(super) fn revision(&self, zone: &Name) -> Option<u64> {
@@ -191,7 +210,7 @@ pub(super) fn replay(
 /// Serves a zone from the snapshot while its live data are not fit.
 pub(super) fn hold_on(turn: &mut Turn, good: LastGood, reason: &str, mend: String) {
     let origin = good.image.origin().clone();
-    turn.view = crate::publish::live(&turn.view, good.image, good.revision);
+    turn.serve(good.image, good.revision);
     turn.hold(&origin, reason, mend);
 }
 

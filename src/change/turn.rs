@@ -1,10 +1,12 @@
 //! What a group would make true, and what is told once it is.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use super::account::{self, Moment};
 use super::board::{Board, LastRefusal, LastUpdate};
 use super::judge::Decision;
+use super::reach::Moved;
 use super::{Committed, Refused};
 use crate::guard::{Actor, Freeze, Path};
 use crate::metrics::{Counters, Fate};
@@ -24,6 +26,8 @@ pub(super) struct Turn {
     /// What the snapshot is to take over.
     pub promotions: BTreeMap<Name, Extent>,
     pub removed: Vec<Name>,
+    /// What look-ups through zones that changed may have become.
+    pub moved: RefCell<Moved>,
 }
 
 /// Something to tell once it is true.
@@ -141,16 +145,19 @@ impl Turn {
             notes: Vec::new(),
             promotions: BTreeMap::new(),
             removed: Vec::new(),
+            moved: RefCell::default(),
         }
     }
 
     /// A fit image that the snapshot has, or will be compared with.
     pub(super) fn serve(&mut self, image: ZoneImage, revision: u64) {
+        self.moved.get_mut().note(&self.view, image.origin());
         self.view = publish::live(&self.view, image, revision);
     }
 
     /// A new revision.
     pub(super) fn change(&mut self, image: ZoneImage, revision: u64, diff: &Diff) {
+        self.moved.get_mut().note(&self.view, image.origin());
         let owners = diff
             .changes
             .iter()
@@ -172,6 +179,7 @@ impl Turn {
 
     /// A zone put in the place of another, or of none.
     pub(super) fn change_whole(&mut self, image: ZoneImage, revision: u64) {
+        self.moved.get_mut().note(&self.view, image.origin());
         self.promotions
             .insert(image.origin().clone(), Extent::Whole);
         self.removed.retain(|zone| zone != image.origin());
@@ -179,6 +187,7 @@ impl Turn {
     }
 
     pub(super) fn remove(&mut self, zone: &Name) {
+        self.moved.get_mut().note(&self.view, zone);
         self.promotions.remove(zone);
         self.removed.push(zone.clone());
         self.view = self.view.without(zone);

@@ -1,5 +1,6 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,6 +10,7 @@ use super::board::Board;
 use super::custody::{Custody, Loss, Watched};
 use super::decide::decide;
 use super::policy::{self, Policy};
+use super::reach::Reach;
 use super::reconcile::{self, Desk};
 use super::reload::{self, Reload, Reloaded};
 use super::repeats::Repeats;
@@ -40,6 +42,7 @@ pub(super) struct WriterThread {
     judged: HashMap<Name, Digest>,
     standing: Standing,
     repeats: Repeats,
+    reach: RefCell<Reach>,
     upkeep: Upkeep,
     board: Arc<Board>,
     counters: Counters,
@@ -85,6 +88,7 @@ impl WriterThread {
             ),
             ceilings: keepsake.ceilings.clone(),
             repeats: Repeats::default(),
+            reach: RefCell::default(),
             upkeep: Upkeep::new(settings.store.retention),
             settings,
             freezes: Vec::new(),
@@ -123,6 +127,7 @@ impl WriterThread {
         }
         let (view, mut unknown) = reload::unknown(&self.policy, &turn.view);
         turn.view = view;
+        self.reach.take();
         if is_lost || snapshot_unfit {
             // Whether these were ever served nobody can tell: importing their file might put an
             // old zone in the place of what was lost.
@@ -153,10 +158,13 @@ impl WriterThread {
         let store = self.custody.store()?;
         let mut begin = || {
             let tx = store.begin()?;
-            let kept = tx.value("policies")?.or_else(|| keepsake.policies.clone());
-            self.policy = Policy::new(&self.settings, read_policies(kept.as_deref()));
+            // A store that was put back may be older than the snapshot: nothing that protects is
+            // forgotten for that.
+            let mut kept = read_policies(tx.value("policies")?.as_deref());
+            kept.extend(keepsake.policies());
+            self.policy = Policy::new(&self.settings, kept);
             tx.set_value("policies", &self.policy.to_json())?;
-            let freezes = read_freezes(tx.freezes()?)?;
+            let freezes = all_freezes(&tx, keepsake)?;
             let mut turn = Turn::new(Published::default(), freezes);
             let mut desk = Desk {
                 policy: &self.policy,
@@ -165,6 +173,7 @@ impl WriterThread {
                 keepsake,
                 judged: &mut self.judged,
                 repeats: &mut self.repeats,
+                reach: &self.reach,
             };
             admission::at_start(&mut desk, &tx, &mut turn)?;
             let version = tx.data_version()?;
@@ -188,14 +197,8 @@ impl WriterThread {
     }
 
     fn begin_without_store(&mut self, keepsake: &Keepsake, loss: Loss) -> Turn {
-        self.policy = Policy::new(&self.settings, read_policies(keepsake.policies.as_deref()));
-        let freezes = keepsake.freezes.as_deref().map_or_else(Vec::new, |text| {
-            serde_json::from_str(text).unwrap_or_else(|error| {
-                tracing::error!("the freezes kept in the snapshot cannot be read: {error}");
-                Vec::new()
-            })
-        });
-        let mut turn = Turn::new(Published::default(), freezes);
+        self.policy = Policy::new(&self.settings, keepsake.policies());
+        let mut turn = Turn::new(Published::default(), keepsake.freezes());
         let desk = Desk {
             policy: &self.policy,
             path: &self.settings.store.path,
@@ -203,6 +206,7 @@ impl WriterThread {
             keepsake,
             judged: &mut self.judged,
             repeats: &mut self.repeats,
+            reach: &self.reach,
         };
         let zones: Vec<Name> = keepsake.zones().cloned().collect();
         for zone in &zones {
@@ -380,6 +384,7 @@ impl WriterThread {
             keepsake: &keepsake,
             judged: &mut self.judged,
             repeats: &mut self.repeats,
+            reach: &self.reach,
         };
         if agreed != Some(version) {
             reconcile::all(&mut desk, &tx, &mut turn).map_err(TurnError::Reading)?;
@@ -412,6 +417,7 @@ impl WriterThread {
 
     /// What was decided is on disk: serve it, then tell of it.
     fn finish(&mut self, turn: Turn) {
+        self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
         let published = self.publisher.current();
         for zone in &turn.removed {
@@ -424,6 +430,7 @@ impl WriterThread {
         {
             // No stanza asks for its protection, and there is nothing left to protect.
             reload::forget(&mut self.policy, &published);
+            self.reach.take();
             self.keep_policy();
         }
         for (zone, extent) in turn.promotions {
@@ -502,6 +509,7 @@ impl WriterThread {
                 }
                 let (view, gone) = reload::forget(&mut policy, &published);
                 self.policy = policy;
+                self.reach.take();
                 self.keep_policy();
                 self.settings.zones = reload.settings.zones;
                 self.settings.keys = reload.settings.keys;
@@ -549,6 +557,21 @@ impl WriterThread {
 
 fn read_policies(text: Option<&str>) -> Vec<policy::ZonePolicy> {
     text.map_or_else(Vec::new, policy::from_json)
+}
+
+/// Those of the store, and those that only the snapshot has, which the store takes over.
+fn all_freezes(tx: &Transaction<'_>, keepsake: &Keepsake) -> Result<Vec<Freeze>, StoreError> {
+    let mut freezes = read_freezes(tx.freezes()?)?;
+    for freeze in keepsake.freezes() {
+        if freezes.iter().any(|known| known.scope == freeze.scope) {
+            continue;
+        }
+        let scope = freeze.scope.to_string();
+        tracing::warn!("the store had lost a freeze: {scope} by {}", freeze.actor);
+        tx.set_freeze(&scope, &freeze.reason, &freeze.actor, freeze.since_unix)?;
+        freezes.push(freeze);
+    }
+    Ok(freezes)
 }
 
 fn read_freezes(rows: Vec<FreezeRow>) -> Result<Vec<Freeze>, StoreError> {

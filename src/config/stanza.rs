@@ -24,7 +24,7 @@ const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
 const CONTROL: &[&str] = &["socket"];
 const METRICS: &[&str] = &["listen"];
 const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
-const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "sensitive"];
+const ALLOW: &[&str] = &["zone", "names", "types", "rdata"];
 const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
 const LIMITS: &[&str] = &["validate", "min_members"];
 const LIMIT: &[&str] = &["mode"];
@@ -338,10 +338,6 @@ fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
         names,
         types: record_types(section)?.unwrap_or_default(),
         rdata,
-        sensitive: match section.get("sensitive") {
-            Some(entry) => entry.flag()?,
-            None => false,
-        },
     })
 }
 

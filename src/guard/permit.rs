@@ -19,8 +19,6 @@ pub struct Permit {
     pub types: Vec<Rtype>,
     /// Empty: any. A range limits the types it fits.
     pub rdata: Vec<RdataRange>,
-    /// Opens what the rule `sensitive` closes; `scope` does not look at it.
-    pub sensitive: bool,
 }
 
 /// Owners, relative to the zone.

@@ -40,7 +40,6 @@ fn permit(names: &[&str], types: &[Rtype], ranges: &[&str]) -> Permit {
         names: names.iter().map(|text| text.parse().unwrap()).collect(),
         types: types.to_vec(),
         rdata: ranges.iter().map(|text| text.parse().unwrap()).collect(),
-        sensitive: false,
     }
 }
 

@@ -415,6 +415,11 @@ impl Worker {
 
     fn write_anew(&mut self) {
         (self.snapshot, self.file) = (None, None);
+        // It waits from now on, whether or not there will be a file to write it to.
+        for (image, revision) in self.served() {
+            self.add(image, revision, Extent::Whole);
+        }
+        self.values_pending.extend(self.values.keys());
         let opened = set_aside(&self.path).and_then(|aside| {
             for (from, to) in aside {
                 tracing::warn!(from = %from.display(), to = %to.display(), "snapshot: set aside");
@@ -429,10 +434,6 @@ impl Worker {
             }
             Err(error) => return self.fail(&error),
         }
-        for (image, revision) in self.served() {
-            self.add(image, revision, Extent::Whole);
-        }
-        self.values_pending.extend(self.values.keys());
         self.since = Some(Instant::now());
     }
 
@@ -505,112 +506,4 @@ impl Worker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::publish::live;
-    use crate::rr::{Record, Rtype, rdata};
-    use crate::zone::{Published, Writer, pointer};
-
-    fn image(last: u8) -> ZoneImage {
-        let record = |owner: &str, rtype: Rtype, text: &str| Record {
-            owner: owner.parse().unwrap(),
-            rtype,
-            ttl: 60,
-            rdata: rdata::from_text(rtype, text).unwrap(),
-        };
-        let records = [
-            record("example.", Rtype::SOA, "ns. h. 1 2 3 4 5"),
-            record("www.example.", Rtype::A, &format!("192.0.2.{last}")),
-        ];
-        ZoneImage::from_records("example.".parse().unwrap(), records).unwrap()
-    }
-
-    fn serving(last: u8, revision: u64) -> (Writer, Reader) {
-        let (mut writer, reader) = pointer();
-        writer.replace(live(&Published::default(), image(last), revision));
-        (writer, reader)
-    }
-
-    fn kept(path: &Path) -> Option<(u64, ZoneImage)> {
-        let snapshot = Snapshot::open_existing(path).ok()?;
-        let row = snapshot.zones().ok()?.into_iter().next()?;
-        Some((row.revision, snapshot.load(&row).ok()?))
-    }
-
-    #[test]
-    fn what_is_served_is_in_the_snapshot_when_the_keeper_has_ended() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.db");
-        let (mut writer, reader) = serving(1, 1);
-        let keeper = Keeper::start(path.clone(), HashMap::new(), reader);
-        keeper.catch_up();
-        writer.replace(live(&Published::default(), image(2), 2));
-        let owners = Extent::Owners(["www.example.".parse().unwrap()].into());
-        keeper.promote(Arc::new(image(2)), 2, owners);
-        keeper
-            .reserve(vec![("example.".parse().unwrap(), 1000)])
-            .unwrap();
-        drop(keeper);
-        let (revision, back) = kept(&path).unwrap();
-        assert_eq!((revision, back.digest()), (2, image(2).digest()));
-    }
-
-    fn begun(path: &Path, reader: Reader) -> Keeper {
-        let keeper = Keeper::start(path.to_owned(), HashMap::new(), reader);
-        keeper.catch_up();
-        let start = Instant::now();
-        while keeper.status().status().zones.is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(20), "no promotion");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        keeper
-    }
-
-    #[test]
-    fn a_zone_that_went_before_it_was_written_leaves_no_lag() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut writer, reader) = serving(1, 1);
-        let keeper = begun(&dir.path().join("s.db"), reader);
-        writer.replace(Published::default());
-        keeper.promote(Arc::new(image(2)), 2, Extent::Whole);
-        keeper.remove(&"example.".parse().unwrap());
-        let report = keeper.report.clone();
-        drop(keeper);
-        assert!(lock(&report).waiting.is_empty(), "it would grow for ever");
-    }
-
-    #[test]
-    fn a_snapshot_cut_off_while_serving_is_written_anew_and_updates_get_their_serials() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.db");
-        let (_writer, reader) = serving(1, 1);
-        let keeper = begun(&path, reader);
-        let file = std::fs::File::options().write(true).open(&path).unwrap();
-        file.set_len(100).unwrap();
-        let ceiling = vec![("example.".parse().unwrap(), 2000)];
-        assert_eq!(keeper.reserve(ceiling), Ok(()));
-        drop(keeper);
-        assert_eq!(kept(&path).unwrap().0, 1, "written anew");
-    }
-
-    #[test]
-    fn a_damaged_snapshot_is_set_aside_and_written_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.db");
-        std::fs::write(&path, [7u8; 5000]).unwrap();
-        let (_writer, reader) = serving(3, 9);
-        let keeper = Keeper::start(path.clone(), HashMap::new(), reader);
-        keeper.catch_up();
-        drop(keeper);
-        assert_eq!(kept(&path).unwrap().0, 9);
-        let aside = std::fs::read_dir(dir.path()).unwrap().filter(|entry| {
-            entry
-                .as_ref()
-                .unwrap()
-                .file_name()
-                .to_string_lossy()
-                .contains(".aside-")
-        });
-        assert_eq!(aside.count(), 1);
-    }
-}
+mod tests;

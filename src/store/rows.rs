@@ -71,20 +71,31 @@ pub(super) fn zones(connection: &Connection) -> Result<Vec<ZoneRow>, StoreError>
     let mut rows = statement.query([])?;
     let mut zones = Vec::new();
     while let Some(row) = rows.next()? {
-        let origin: String = row.get(0)?;
-        let wrong = |what: &dyn std::fmt::Display| {
-            StoreError::Damaged(format!("the row of the zone {origin:?}: {what}"))
-        };
-        let revision: i64 = row.get(1)?;
-        let digest: String = row.get(3)?;
-        zones.push(ZoneRow {
-            revision: u64::try_from(revision).map_err(|error| wrong(&error))?,
-            serial: row.get(2)?,
-            digest: digest.parse().map_err(|error| wrong(&error))?,
-            origin: origin.parse().map_err(|error| wrong(&error))?,
-        });
+        zones.push(zone_row(row)?);
     }
     Ok(zones)
+}
+
+pub(super) fn zone(connection: &Connection, origin: &Name) -> Result<Option<ZoneRow>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT origin, revision, serial, digest FROM zone WHERE origin = ?")?;
+    let mut rows = statement.query([origin.to_string()])?;
+    rows.next()?.map(zone_row).transpose()
+}
+
+fn zone_row(row: &rusqlite::Row<'_>) -> Result<ZoneRow, StoreError> {
+    let origin: String = row.get(0)?;
+    let wrong = |what: &dyn std::fmt::Display| {
+        StoreError::Damaged(format!("the row of the zone {origin:?}: {what}"))
+    };
+    let revision: i64 = row.get(1)?;
+    let digest: String = row.get(3)?;
+    Ok(ZoneRow {
+        revision: u64::try_from(revision).map_err(|error| wrong(&error))?,
+        serial: row.get(2)?,
+        digest: digest.parse().map_err(|error| wrong(&error))?,
+        origin: origin.parse().map_err(|error| wrong(&error))?,
+    })
 }
 
 pub(super) fn load(connection: &Connection, zone: &Name) -> Result<Loaded, StoreError> {

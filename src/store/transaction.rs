@@ -52,6 +52,10 @@ impl<'a> Transaction<'a> {
         rows::zones(&self.inner)
     }
 
+    pub fn zone(&self, origin: &Name) -> Result<Option<ZoneRow>, StoreError> {
+        rows::zone(&self.inner, origin)
+    }
+
     pub fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
         rows::freezes(&self.inner)
     }

@@ -406,3 +406,24 @@ fn a_zone_removed_just_before_a_crash_stays_removed() {
     lab.restart();
     assert_eq!(lab.dig("gone.example SOA").status, "REFUSED");
 }
+
+#[test]
+fn a_freeze_outlives_a_backup_from_before_it() {
+    let mut lab = stopped();
+    fs::copy(lab.database(), lab.path("old.db")).expect("a backup");
+    lab.start();
+    lab.cli(&["freeze", "--reason", "audit"]).expect_ok();
+    lab.stop();
+    remove(&lab.database());
+    fs::copy(lab.path("old.db"), lab.database()).expect("the backup back");
+    lab.start();
+    assert_eq!(
+        lab.state("example.com."),
+        "live",
+        "nothing was committed since"
+    );
+    assert_eq!(lab.update(LATER), "REFUSED");
+    lab.cli(&["thaw"]).expect_ok();
+    lab.restart();
+    assert_eq!(lab.update(LATER), "NOERROR");
+}

@@ -132,7 +132,6 @@ fn change_of(
         names: vec![OwnerPattern::Whole],
         types: Vec::new(),
         rdata: Vec::new(),
-        sensitive: false,
     };
     let settings = change::Settings {
         store,
