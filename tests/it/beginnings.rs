@@ -190,7 +190,7 @@ fn a_log_without_its_database_is_left_alone() {
 #[test]
 fn a_store_that_is_no_store_of_ours_holds_on_the_snapshot_and_is_set_aside_whole() {
     type Damage = fn(&Lab);
-    let damages: [(&str, Damage); 6] = [
+    let damages: [(&str, Damage); 7] = [
         ("garbage", |lab| {
             fs::write(lab.database(), vec![0xA5; 40_000]).expect("garbage")
         }),
@@ -206,6 +206,10 @@ fn a_store_that_is_no_store_of_ours_holds_on_the_snapshot_and_is_set_aside_whole
         }),
         ("no table", |lab| drop(lab.sql("DROP TABLE record"))),
         ("newer", |lab| drop(lab.sql("PRAGMA user_version = 99"))),
+        ("unreadable", |lab| {
+            remove(&lab.database());
+            fs::create_dir(lab.database()).expect("a folder in its place");
+        }),
         ("foreign", |lab| {
             remove(&lab.database());
             lab.sql("CREATE TABLE accounts (id INTEGER)");
@@ -292,12 +296,28 @@ fn with_neither_store_nor_snapshot_the_answer_is_servfail_and_nothing_is_importe
 #[test]
 fn a_damaged_snapshot_is_set_aside_and_written_anew_while_the_store_is_good() {
     type Damage = fn(&Lab);
-    let damages: [(&str, Damage); 5] = [
+    let damages: [(&str, Damage); 9] = [
         ("garbage", |lab| {
             fs::write(snapshot(lab), vec![0x5A; 20_000]).expect("garbage")
         }),
         ("empty", |lab| {
             fs::write(snapshot(lab), "").expect("nothing")
+        }),
+        ("truncated", |lab| {
+            let file = fs::OpenOptions::new().write(true).open(snapshot(lab));
+            let file = file.expect("the snapshot");
+            file.set_len(6_000).expect("a shorter file");
+        }),
+        ("newer", |lab| {
+            drop(lab.sql_in(&snapshot(lab), "PRAGMA user_version = 99"))
+        }),
+        ("foreign", |lab| {
+            remove(&snapshot(lab));
+            lab.sql_in(&snapshot(lab), "CREATE TABLE accounts (id INTEGER)");
+        }),
+        ("unreadable", |lab| {
+            remove(&snapshot(lab));
+            fs::create_dir(snapshot(lab)).expect("a folder in its place");
         }),
         ("gone", |lab| remove(&snapshot(lab))),
         ("rows lost", |lab| {
