@@ -151,6 +151,10 @@ pub(super) fn one(
         // What is served is the snapshot's, and older: the rows of the last revision mend that.
         if flaw.is_none() && image.digest() == row.digest {
             take_later(desk, turn, &served, image, row);
+        } else {
+            let reason = flaw
+                .unwrap_or_else(|| format!("the rows are not those of revision {}", row.revision));
+            turn.hold(origin, &reason, repair::restore_hint(origin));
         }
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! What is served after a start: the live data where they are fit, else the snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::account;
 use super::board::{Board, LastRefusal, LastUpdate};
@@ -14,7 +14,7 @@ use crate::guard::Actor;
 use crate::guard::Freeze;
 use crate::rr::Name;
 use crate::store::{
-    AuditRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction,
+    AuditRow, FreezeRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction,
 };
 use crate::zone::ZoneImage;
 
@@ -111,6 +111,7 @@ pub(super) struct Keepsake {
     pub ceilings: HashMap<Name, u32>,
     policies: Option<String>,
     freezes: Option<String>,
+    lost: Option<String>,
 }
 
 impl Keepsake {
@@ -128,6 +129,7 @@ impl Keepsake {
             ceilings: snapshot.ceilings()?,
             policies: snapshot.value("policies")?,
             freezes: snapshot.value("freezes")?,
+            lost: snapshot.value("lost")?,
             snapshot: Some(snapshot),
         })
     }
@@ -141,6 +143,16 @@ impl Keepsake {
         self.policies
             .as_deref()
             .map_or_else(Vec::new, policy::from_json)
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Zones of which everything was lost once, and that nobody has brought back.
+    pub(super) fn lost(&self) -> BTreeSet<Name> {
+        let names = self.lost.as_deref().map(serde_json::from_str);
+        names.and_then(Result::ok).unwrap_or_default()
     }
 
     /// The freezes in force when it was written.
@@ -232,4 +244,38 @@ pub(super) fn without_rows(
             turn.hold(zone, &reason, mend.to_owned());
         }
     }
+}
+
+/// Those of the store, and those that only the snapshot has, which the store takes over.
+pub(super) fn all_freezes(
+    tx: &Transaction<'_>,
+    keepsake: &Keepsake,
+) -> Result<Vec<Freeze>, StoreError> {
+    let mut freezes = read_freezes(tx.freezes()?)?;
+    for freeze in keepsake.freezes() {
+        if freezes.iter().any(|known| known.scope == freeze.scope) {
+            continue;
+        }
+        let scope = freeze.scope.to_string();
+        tracing::warn!("the store had lost a freeze: {scope} by {}", freeze.actor);
+        tx.set_freeze(&scope, &freeze.reason, &freeze.actor, freeze.since_unix)?;
+        freezes.push(freeze);
+    }
+    Ok(freezes)
+}
+
+fn read_freezes(rows: Vec<FreezeRow>) -> Result<Vec<Freeze>, StoreError> {
+    rows.into_iter()
+        .map(|(scope, since_unix, reason, actor)| {
+            let scope = scope.parse().map_err(|error: crate::guard::GuardError| {
+                StoreError::Damaged(error.to_string())
+            })?;
+            Ok(Freeze {
+                scope,
+                since_unix,
+                reason,
+                actor,
+            })
+        })
+        .collect()
 }

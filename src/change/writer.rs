@@ -24,7 +24,7 @@ use crate::guard::Freeze;
 use crate::metrics::{Clock, Counters};
 use crate::publish::{Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
-use crate::store::{FreezeRow, StoreError, Transaction};
+use crate::store::{StoreError, Transaction};
 use crate::zone::{Digest, Published, Reader, Served, Writer};
 
 /// Submissions that share one commit.
@@ -39,6 +39,8 @@ pub(super) struct WriterThread {
     /// Serials that may be served, by zone, as the snapshot has them.
     ceilings: HashMap<Name, u32>,
     freezes: Vec<Freeze>,
+    /// Zones of which everything was lost, until somebody imports them.
+    lost: BTreeSet<Name>,
     judged: HashMap<Name, Digest>,
     standing: Standing,
     repeats: Repeats,
@@ -92,6 +94,7 @@ impl WriterThread {
             upkeep: Upkeep::new(settings.store.retention),
             settings,
             freezes: Vec::new(),
+            lost: BTreeSet::new(),
             judged: HashMap::new(),
             standing: Standing::default(),
             board,
@@ -128,18 +131,24 @@ impl WriterThread {
         let (view, mut unknown) = reload::unknown(&self.policy, &turn.view);
         turn.view = view;
         self.reach.take();
-        if is_lost || snapshot_unfit {
-            // Whether these were ever served nobody can tell: importing their file might put an
-            // old zone in the place of what was lost.
-            let reason = match is_lost {
-                true => "the store is lost, and the snapshot has no version fit to be served",
-                false => "the snapshot is damaged, and the store does not know the zone",
-            };
-            for zone in unknown.drain(..) {
-                let mend = format!("lastgood zone import {zone} FILE");
-                turn.hold(&zone, reason, mend);
-            }
+        // Whether these were ever served nobody can tell: importing their file might put an old
+        // zone in the place of what was lost, at this start or at a later one.
+        self.lost = keepsake.lost();
+        if snapshot_unfit || (is_lost && !keepsake.is_there()) {
+            self.lost.extend(unknown.iter().cloned());
         }
+        let reason = match is_lost {
+            true => "the store is lost, and the snapshot has no version fit to be served",
+            false => "store and snapshot have lost it",
+        };
+        unknown.retain(|zone| {
+            let is_lost = is_lost || self.lost.contains(zone);
+            if is_lost {
+                let mend = format!("lastgood zone import {zone} FILE");
+                turn.hold(zone, reason, mend);
+            }
+            !is_lost
+        });
         self.finish(turn);
         self.board.set_orphaned(&self.policy.orphaned);
         let published = self.publisher.current();
@@ -164,7 +173,7 @@ impl WriterThread {
             kept.extend(keepsake.policies());
             self.policy = Policy::new(&self.settings, kept);
             tx.set_value("policies", &self.policy.to_json())?;
-            let freezes = all_freezes(&tx, keepsake)?;
+            let freezes = startup::all_freezes(&tx, keepsake)?;
             let mut turn = Turn::new(Published::default(), freezes);
             let mut desk = Desk {
                 policy: &self.policy,
@@ -268,7 +277,14 @@ impl WriterThread {
 
     /// The store is lost: there will be another one if somebody asks for it.
     fn without_store(&mut self, jobs: Vec<Job>, loss: &Loss) {
-        let restores = |job: &Job| matches!(job.submission.body, Body::Restore);
+        // Where nothing is served there is nothing to restore, and a zone may come from outside.
+        let published = self.publisher.current();
+        let serves_nothing = published.zones().all(|served| served.zone().is_none());
+        let restores = |job: &Job| match job.submission.body {
+            Body::Restore => true,
+            Body::Import { .. } => serves_nothing,
+            _ => false,
+        };
         if jobs.iter().any(restores) && !self.custody.is_fresh() && self.make_store() {
             return self.settle(jobs);
         }
@@ -423,6 +439,12 @@ impl WriterThread {
         for zone in &turn.removed {
             self.keeper.remove(zone);
         }
+        let lost = self.lost.len();
+        self.lost
+            .retain(|zone| !turn.promotions.contains_key(zone) && !turn.removed.contains(zone));
+        if self.lost.len() < lost {
+            self.keep_lost();
+        }
         if turn
             .removed
             .iter()
@@ -468,6 +490,12 @@ impl WriterThread {
         let freezes = serde_json::to_string(&self.freezes).expect("texts and numbers are JSON");
         self.keeper.keep("freezes", freezes);
         self.keeper.keep("policies", self.policy.to_json());
+        self.keep_lost();
+    }
+
+    fn keep_lost(&self) {
+        let lost = serde_json::to_string(&self.lost).expect("names are JSON");
+        self.keeper.keep("lost", lost);
     }
 
     /// The zone that has another image now, if the note is of one.
@@ -557,35 +585,4 @@ impl WriterThread {
 
 fn read_policies(text: Option<&str>) -> Vec<policy::ZonePolicy> {
     text.map_or_else(Vec::new, policy::from_json)
-}
-
-/// Those of the store, and those that only the snapshot has, which the store takes over.
-fn all_freezes(tx: &Transaction<'_>, keepsake: &Keepsake) -> Result<Vec<Freeze>, StoreError> {
-    let mut freezes = read_freezes(tx.freezes()?)?;
-    for freeze in keepsake.freezes() {
-        if freezes.iter().any(|known| known.scope == freeze.scope) {
-            continue;
-        }
-        let scope = freeze.scope.to_string();
-        tracing::warn!("the store had lost a freeze: {scope} by {}", freeze.actor);
-        tx.set_freeze(&scope, &freeze.reason, &freeze.actor, freeze.since_unix)?;
-        freezes.push(freeze);
-    }
-    Ok(freezes)
-}
-
-fn read_freezes(rows: Vec<FreezeRow>) -> Result<Vec<Freeze>, StoreError> {
-    rows.into_iter()
-        .map(|(scope, since_unix, reason, actor)| {
-            let scope = scope.parse().map_err(|error: crate::guard::GuardError| {
-                StoreError::Damaged(error.to_string())
-            })?;
-            Ok(Freeze {
-                scope,
-                since_unix,
-                reason,
-                actor,
-            })
-        })
-        .collect()
 }

@@ -291,6 +291,21 @@ fn with_neither_store_nor_snapshot_the_answer_is_servfail_and_nothing_is_importe
     );
     assert_eq!(lab.state("example.com."), "unavailable");
     assert!(!lab.cli(&["status"]).ok());
+    // Not at a later start either, whatever store and snapshot are by then.
+    lab.restart();
+    assert_eq!(lab.state("example.com."), "unavailable");
+    fs::write(lab.database(), vec![0xA5; 40_000]).expect("a damaged store");
+    lab.restart();
+    assert_eq!(lab.state("example.com."), "unavailable");
+    // Until somebody says which data it shall be.
+    let file = lab.path("example.com.zone");
+    let file = file.to_str().expect("a path");
+    lab.cli(&["zone", "import", "example.com.", file])
+        .expect_ok();
+    lab.restart();
+    assert_eq!(lab.state("example.com."), "live");
+    assert_eq!(lab.data("api.example.com A"), API);
+    assert_eq!(lab.state("2.0.192.in-addr.arpa."), "unavailable");
 }
 
 #[test]
