@@ -4,14 +4,13 @@ use std::collections::HashSet;
 
 use super::account::{Account, Course, Moment};
 use super::judge::{self, Decision};
-use super::reconcile::{Desk, audit_row, build, by_hand, hold, hold_on_older, one, settle};
+use super::reconcile::{Desk, build, hold, hold_on_older, one, settle, take_in};
 use super::repair;
 use super::startup::{self, LastGood};
 use super::turn::{Note, Turn};
 use crate::check::{self, Severity};
-use crate::guard::Path;
 use crate::rr::{Name, Serial};
-use crate::store::{Loaded, NewRevision, StoreError, Transaction, ZoneRow};
+use crate::store::{Loaded, StoreError, Transaction, ZoneRow};
 use crate::zone::{Diff, ZoneImage};
 
 /// At start: everything that store or snapshot know.
@@ -167,19 +166,6 @@ fn changed_while_down(
     let Decision::Commit(commit) = decision else {
         return Ok(());
     };
-    tx.rewrite_rrsets(origin, &commit.diff)?;
-    tx.clear_touched(origin)?;
-    let actor = by_hand();
-    let revision = tx.add_revision(NewRevision {
-        zone: origin,
-        path: Path::HandEdit.as_str(),
-        actor: &actor.name,
-        old_serial: row.serial,
-        new_serial: commit.new_serial.0,
-        digest: commit.after.digest(),
-        at_unix_us: moment.unix_us,
-        diff: &commit.diff,
-    })?;
     let account = Account {
         operations: &[],
         diff: &commit.diff,
@@ -191,18 +177,10 @@ fn changed_while_down(
     };
     let course = Course {
         base_revision: Some(row.revision),
-        revision: Some(revision),
         old_serial: old,
-        new_serial: Some(commit.new_serial),
+        ..Course::default()
     };
-    let reference = tx.add_audit(audit_row(
-        origin,
-        &actor,
-        &account,
-        course,
-        moment,
-        &Decision::Unchanged,
-    ))?;
+    let (revision, reference) = take_in(tx, &commit, &account, course, moment)?;
     turn.change(commit.after, revision, &commit.diff);
     turn.notes.push(Note::Traced {
         zone: origin.clone(),

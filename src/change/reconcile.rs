@@ -6,7 +6,7 @@ use std::path::Path as FilePath;
 
 use super::account::{Account, Course, Moment};
 use super::admission::admit;
-use super::judge::{self, Bench, Decision, Judged, Proposal};
+use super::judge::{self, Bench, Commit, Decision, Judged, Proposal};
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
@@ -319,18 +319,6 @@ fn edit(
     let Decision::Commit(commit) = decision else {
         return Ok(plain("the zone has no SOA".into()));
     };
-    tx.rewrite_rrsets(origin, &commit.diff)?;
-    tx.clear_touched(origin)?;
-    let next = tx.add_revision(NewRevision {
-        zone: origin,
-        path: Path::HandEdit.as_str(),
-        actor: &actor.name,
-        old_serial: old.map(|serial| serial.0),
-        new_serial: commit.new_serial.0,
-        digest: commit.after.digest(),
-        at_unix_us: moment.unix_us,
-        diff: &commit.diff,
-    })?;
     let account = Account {
         operations: &[],
         diff,
@@ -342,18 +330,10 @@ fn edit(
     };
     let course = Course {
         base_revision: Some(revision),
-        revision: Some(next),
         old_serial: old,
-        new_serial: Some(commit.new_serial),
+        ..Course::default()
     };
-    let reference = tx.add_audit(audit_row(
-        origin,
-        &actor,
-        &account,
-        course,
-        moment,
-        &Decision::Unchanged,
-    ))?;
+    let (next, reference) = take_in(tx, &commit, &account, course, moment)?;
     desk.judged.remove(origin);
     turn.change(commit.after, next, &commit.diff);
     turn.notes.push(Note::Edited {
@@ -364,6 +344,38 @@ fn edit(
         added: diff.added().count(),
     });
     Ok(None)
+}
+
+/// Makes rows that somebody edited a revision of their own: its number, and its audit row's
+/// reference.
+pub(super) fn take_in(
+    tx: &Transaction<'_>,
+    commit: &Commit,
+    account: &Account<'_>,
+    course: Course,
+    moment: Moment,
+) -> Result<(u64, String), StoreError> {
+    let (origin, actor) = (commit.after.origin(), by_hand());
+    tx.rewrite_rrsets(origin, &commit.diff)?;
+    tx.clear_touched(origin)?;
+    let revision = tx.add_revision(NewRevision {
+        zone: origin,
+        path: Path::HandEdit.as_str(),
+        actor: &actor.name,
+        old_serial: course.old_serial.map(|serial| serial.0),
+        new_serial: commit.new_serial.0,
+        digest: commit.after.digest(),
+        at_unix_us: moment.unix_us,
+        diff: &commit.diff,
+    })?;
+    let course = Course {
+        revision: Some(revision),
+        new_serial: Some(commit.new_serial),
+        ..course
+    };
+    let decision = Decision::Unchanged;
+    let row = audit_row(origin, &actor, account, course, moment, &decision);
+    Ok((revision, tx.add_audit(row)?))
 }
 
 /// The first owner that differs and that no trigger noted.
@@ -433,7 +445,7 @@ pub(super) fn hold(
     Ok(())
 }
 
-pub(super) fn audit_row<'a>(
+fn audit_row<'a>(
     zone: &'a Name,
     actor: &'a Actor,
     account: &Account<'_>,
