@@ -8,6 +8,8 @@ mod harness;
 
 mod answers;
 mod beginnings;
+mod bypasses;
+mod clients;
 mod commands;
 mod docs;
 mod endings;
@@ -18,6 +20,7 @@ mod ledger;
 mod metrics;
 mod packaging;
 mod policies;
+mod principles;
 mod readme;
 mod reasons;
 mod refusals;

@@ -303,9 +303,9 @@ fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                // Its keys are the rules that refused something.
+                // Their keys are the rules that refused something, or would have.
                 let key = match path {
-                    "server.refusals" => "RULE",
+                    "server.refusals" | "server.observed" => "RULE",
                     _ => key,
                 };
                 let dot = if path.is_empty() { "" } else { "." };

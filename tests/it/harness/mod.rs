@@ -2,9 +2,10 @@
 //!
 //! `lab` starts and stops servers, `programs` runs other programs with a bound on their time, `dig`
 //! reads what dig and kdig print, `exposition` what Prometheus is told, `library` is the client that
-//! is no program, `pages` follows the documentation, `patience` waits for a condition instead of a
+//! is no program, `attack` sends what is refused and what passes, `pages` follows the documentation, `patience` waits for a condition instead of a
 //! length of time, `ports` finds free ones.
 
+pub mod attack;
 pub mod dig;
 pub mod exposition;
 pub mod lab;
