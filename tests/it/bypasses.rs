@@ -402,3 +402,101 @@ fn names_below_a_cut_have_no_members_and_glue_is_none() {
         ],
     );
 }
+
+/// A stanza for the zone that an alias leads to made its end one that cannot be served, so that the
+/// alias counted for nothing, and whatever came next was no worse.
+#[test]
+fn a_stanza_for_the_target_of_an_alias_does_not_make_it_worth_nothing() {
+    let mut lab = lab_of(&[(
+        "al.test.",
+        "www CNAME x.target.test.\n",
+        &protect("www", "\"A\"", 1),
+    )]);
+    let config = lab.read("lastgood.toml");
+    let stanza = "[[zone]]\nname = \"target.test.\"\nfile = \"target.zone\"\n";
+    lab.write("lastgood.toml", &(config + stanza));
+    lab.write("target.zone", &lab::apex("target.test."));
+    let check = |lab: &Lab, when: &str| {
+        refused(
+            lab,
+            "al.test.",
+            &[
+                "update delete www.al.test.",
+                "update add www.al.test. 60 CNAME none.al.test.",
+            ],
+        );
+        assert_eq!(lab.dig("x.target.test A").status, "REFUSED", "{when}");
+        let findings = lab.status("al.test.")["findings"].to_string();
+        assert!(
+            findings.contains("target.test. has no data yet, and protected names of al.test."),
+            "{when}: {findings}"
+        );
+    };
+    let said = lab.cli(&["reload"]).both();
+    assert!(
+        said.contains("www.al.test. A would go from 1 member to 0"),
+        "{said}"
+    );
+    check(&lab, "reloaded");
+    lab.restart();
+    check(&lab, "started");
+    lab.write(
+        "target.zone",
+        &(lab::apex("target.test.") + "x A 192.0.2.7\n"),
+    );
+    lab.cli(&["reload"]).expect_ok();
+    assert_eq!(lab.data("x.target.test A"), ["192.0.2.7"]);
+    refused(&lab, "target.test.", &["update delete x.target.test."]);
+}
+
+/// The zone of the target is ours and its data are lost: the alias may be led to what is there, and
+/// is not thrown away meanwhile.
+#[test]
+fn an_alias_into_a_zone_without_data_may_be_mended_and_not_deleted() {
+    let stanza = |name: &str, rest: &str| format!("[[zone]]\nname = \"{name}\"\n{rest}\n");
+    let config = lab::head()
+        + &stanza(
+            "al.test.",
+            &("file = \"al.zone\"\n".to_owned() + &protect("www", "\"A\"", 2)),
+        )
+        + &stanza("target.test.", "");
+    let zone = lab::apex("al.test.") + "www CNAME x.target.test.\none A 192.0.2.1\n";
+    let lab = Lab::of(&config, &[("al.zone", &zone)]);
+    assert_eq!(lab.state("target.test."), "unavailable");
+    refused(
+        &lab,
+        "al.test.",
+        &[
+            "update delete www.al.test.",
+            "update add www.al.test. 60 CNAME y.target.test.",
+        ],
+    );
+    let file = lab.path("target.zone").display().to_string();
+    lab.write("target.zone", &lab::apex("target.test."));
+    passes(
+        &lab,
+        "al.test.",
+        &["update add www.al.test. 60 CNAME one.al.test."],
+    );
+    // Whatever comes is more than nothing.
+    lab.cli(&["zone", "import", "target.test.", &file])
+        .expect_ok();
+}
+
+#[test]
+fn a_zone_whose_names_are_listed_as_outside_is_not_removed_for_that() {
+    let lab = lab_of(&[(
+        "out.test.",
+        "www A 192.0.2.1\n",
+        &(protect("www", "\"A\"", 1) + "external = [\"out.test.\", \".\"]\n"),
+    )]);
+    let ran = lab.cli(&["zone", "remove", "out.test."]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert_eq!(lab.data("www.out.test A"), ["192.0.2.1"]);
+    // Once it is gone there is nothing to lose, and a poorer one may come.
+    let words = [&["zone", "remove", "out.test."], &OVERRIDE[..]].concat();
+    lab.cli(&words).expect_ok();
+    lab.write("poor.zone", &lab::apex("out.test."));
+    let file = lab.path("poor.zone").display().to_string();
+    lab.cli(&["zone", "import", "out.test.", &file]).expect_ok();
+}
