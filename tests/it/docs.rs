@@ -154,11 +154,13 @@ fn every_command_of_the_runbook_does_what_the_runbook_says() {
 }
 
 #[test]
-fn every_configuration_on_the_operations_page_is_one() {
-    let page = Page::read("docs/operations.md");
-    let parts = page.fenced("toml");
-    assert!(!parts.is_empty(), "the page shows a configuration");
-    for part in parts {
+fn every_configuration_on_the_pages_is_one() {
+    let pages = ["docs/operations.md", "docs/keys.md"].map(Page::read);
+    for part in pages.iter().flat_map(|page| {
+        let parts = page.fenced("toml");
+        assert!(!parts.is_empty(), "the page shows a configuration");
+        parts
+    }) {
         // A part that is about something else stands for itself.
         let whole = match part.contains("[server]") {
             true => part.to_owned(),
