@@ -368,7 +368,8 @@ impl Printed<'_> {
 #[test]
 fn what_json_prints_is_documented_field_by_field() {
     let lab = Lab::demo();
-    let script = "zone example.com\nupdate add n.example.com. 60 A 192.0.2.1";
+    // Longer than a week, which is observed.
+    let script = "zone example.com\nupdate add n.example.com. 700000 A 192.0.2.1";
     assert_eq!(lab.update(script), "NOERROR");
     assert_eq!(
         lab.update("zone example.com\nupdate delete api.example.com. A"),
