@@ -33,6 +33,41 @@ pub(super) struct Edns {
     pub octets: usize,
     pub version: u8,
     pub dnssec_ok: bool,
+    /// The name of the server is asked for (RFC 5001).
+    pub identity: bool,
+    /// How long a connection may idle is asked for (RFC 7828).
+    pub keepalive: bool,
+}
+
+const OPTION_NSID: u16 = 3;
+const OPTION_KEEPALIVE: u16 = 11;
+
+impl Edns {
+    /// From the class, the TTL and the RDATA of an OPT; `None` when its options do not fill it
+    /// exactly (RFC 6891 §6.1.2). What an option may hold besides its code is not looked at: a
+    /// server ignores it (RFC 5001 §2.1), as it does options that it does not know.
+    fn read(class: u16, ttl: [u8; 4], mut rdata: &[u8]) -> Option<Edns> {
+        let mut edns = Edns {
+            octets: usize::from(class),
+            version: ttl[1],
+            dnssec_ok: ttl[2] & 0x80 != 0,
+            identity: false,
+            keepalive: false,
+        };
+        while !rdata.is_empty() {
+            let number =
+                |at: usize| Some(u16::from_be_bytes([*rdata.get(at)?, *rdata.get(at + 1)?]));
+            let (code, len) = (number(0)?, number(2)?);
+            rdata = rdata.get(4 + usize::from(len)..)?;
+            // What a later version calls by these codes is not known.
+            match code {
+                OPTION_NSID => edns.identity = edns.version == 0,
+                OPTION_KEEPALIVE => edns.keepalive = edns.version == 0,
+                _ => {}
+            }
+        }
+        Some(edns)
+    }
 }
 
 /// A request as far as it could be read.
@@ -141,15 +176,12 @@ impl<'r> Request<'r> {
         let rdata = self.octets.get(rdata_at..end).ok_or(Broken)?;
         match rtype {
             Rtype::OPT => {
-                let misplaced = section != Section::Additional || owner_len != 1;
-                if misplaced || self.edns.is_some() || !options_parse(rdata) {
-                    self.malformed = true;
-                } else {
-                    self.edns = Some(Edns {
-                        octets: usize::from(self.u16_at(at + 2)?),
-                        version: self.octets[at + 5],
-                        dnssec_ok: self.octets[at + 6] & 0x80 != 0,
-                    });
+                let is_placed = section == Section::Additional && owner_len == 1;
+                let (class, ttl) = (self.u16_at(at + 2)?, &self.octets[at + 4..at + 8]);
+                let ttl = ttl.try_into().expect("four octets");
+                match Edns::read(class, ttl, rdata) {
+                    Some(edns) if is_placed && self.edns.is_none() => self.edns = Some(edns),
+                    _ => self.malformed = true,
                 }
             }
             Rtype::TSIG if section == Section::Additional => self.signed = true,
@@ -157,19 +189,4 @@ impl<'r> Request<'r> {
         }
         Ok(end)
     }
-}
-
-/// Whether the options of an OPT fill it exactly (RFC 6891 §6.1.2).
-fn options_parse(mut rdata: &[u8]) -> bool {
-    while !rdata.is_empty() {
-        let Some(len) = rdata.get(2..4) else {
-            return false;
-        };
-        let len = 4 + usize::from(u16::from_be_bytes([len[0], len[1]]));
-        match rdata.get(len..) {
-            Some(rest) => rdata = rest,
-            None => return false,
-        }
-    }
-    true
 }
