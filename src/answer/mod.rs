@@ -93,7 +93,13 @@ pub fn answer(request: &[u8], context: &Context, out: &mut Vec<u8>) -> Outcome {
         return Outcome::Silent;
     };
     if request.opcode() != OPCODE_QUERY {
-        return refuse(&request, context, Rcode::NotImp, out);
+        // Whatever else it is, a later EDNS is told ours first (RFC 6891 §6.1.3). What stands behind
+        // the header is for those to judge who know the opcode (RFC 8490 §5.1.1).
+        let rcode = match request.edns {
+            Some(edns) if edns.version > 0 => Rcode::BadVers,
+            _ => Rcode::NotImp,
+        };
+        return refuse(&request, context, rcode, out);
     }
     if request.signed {
         return Outcome::Elsewhere;
@@ -227,6 +233,12 @@ fn room<'s>(request: &Request, context: &Context<'s>) -> Room<'s> {
         keepalive: (context.transport == Transport::Tcp && asks(|edns| edns.keepalive))
             .then_some(keepalive),
     }
+}
+
+/// Whether a request of any opcode has an EDNS that is later than ours (RFC 6891 §6.1.3).
+pub fn has_later_edns(request: &[u8]) -> bool {
+    let edns = Request::scan(request).and_then(|request| request.edns);
+    edns.is_some_and(|edns| edns.version > 0)
 }
 
 /// Answers a request of any opcode with an RCODE and no records: the question or zone is echoed

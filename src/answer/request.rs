@@ -1,7 +1,7 @@
 //! What a request asks: a strict scan of its octets (RFC 1035 §4, RFC 6891 §6.1).
 
-use crate::rr::message::HEADER_OCTETS;
-use crate::rr::{Name, NameError, Rtype};
+use crate::rr::message::{CLASS_IN, HEADER_OCTETS, OPCODE_QUERY};
+use crate::rr::{Name, NameError, Rtype, rdata};
 
 const NAME_OCTETS_MAX: usize = 255;
 const RESPONSE: u8 = 0x80;
@@ -113,9 +113,10 @@ impl<'r> Request<'r> {
             signed: false,
             malformed: false,
         };
-        match request.sections() {
-            Ok(end) if end == octets.len() => {}
-            _ => request.malformed = true,
+        // What stands behind the last record is ignored, as by BIND and NSD; where it matters, behind
+        // a signature, `tsig` looks.
+        if request.sections().is_err() {
+            request.malformed = true;
         }
         Some(request)
     }
@@ -124,7 +125,7 @@ impl<'r> Request<'r> {
         self.octets[2] >> 3 & 0xF
     }
 
-    fn sections(&mut self) -> Result<usize, Broken> {
+    fn sections(&mut self) -> Result<(), Broken> {
         let mut at = HEADER_OCTETS;
         let questions = self.u16_at(4)?;
         // One question a message (RFC 9619); the rest is read on for its OPT.
@@ -141,7 +142,7 @@ impl<'r> Request<'r> {
                 at = self.record(section, at)?;
             }
         }
-        Ok(at)
+        Ok(())
     }
 
     fn u16_at(&self, at: usize) -> Result<u16, Broken> {
@@ -185,6 +186,14 @@ impl<'r> Request<'r> {
                 }
             }
             Rtype::TSIG if section == Section::Additional => self.signed = true,
+            // RFC 8945 §5.1.
+            Rtype::TSIG => self.malformed = true,
+            // Records have no business in a query; one that is broken is FORMERR to everybody else.
+            _ if self.opcode() == OPCODE_QUERY && self.u16_at(at + 2)? == CLASS_IN => {
+                if rdata::from_message(rtype, self.octets, rdata_at, rdata.len()).is_err() {
+                    self.malformed = true;
+                }
+            }
             _ => {}
         }
         Ok(end)

@@ -43,14 +43,11 @@ fn malformed_queries_are_formerr() {
         query[at] = value;
         query
     };
-    let mut trailing = query.clone();
-    trailing.push(0);
     let mut two = with(5, 2);
     two.extend_from_slice(&query[12..]);
     let mut cases = vec![
         query[..12].to_vec(),
         query[..query.len() - 1].to_vec(),
-        trailing,
         two,
         with(5, 0),
         with(7, 1),
@@ -67,6 +64,35 @@ fn malformed_queries_are_formerr() {
     }
     let (_, octets) = plain().send(&query[..12]);
     assert_eq!(octets.len(), 12);
+}
+
+#[test]
+fn octets_behind_a_query_are_ignored() {
+    let mut query = plain().edns(1232).query();
+    let (_, expected) = plain().send(&query);
+    query.extend_from_slice(b"what is this");
+    assert_eq!(plain().send(&query).1, expected);
+}
+
+#[test]
+fn a_record_in_a_query_is_ignored_unless_it_is_broken() {
+    let with = |count_at: usize, record: &[u8]| {
+        let mut query = plain().query();
+        query[count_at] = 1;
+        query.extend_from_slice(record);
+        rcode(&query)
+    };
+    let whole = b"\x01a\0\0\x01\0\x01\0\0\0\0\0\x04\xC0\0\x02\x01";
+    let short = b"\x01a\0\0\x01\0\x01\0\0\0\0\0\x03\xC0\0\x02";
+    let unknown = b"\x01a\0\xFE\xFE\0\x01\0\0\0\0\0\x01x";
+    let tsig = b"\x01a\0\0\xFA\0\xFF\0\0\0\0\0\0";
+    for count_at in [7, 9, 11] {
+        assert_eq!(with(count_at, whole), ResponseCode::NoError);
+        assert_eq!(with(count_at, short), ResponseCode::FormErr);
+        assert_eq!(with(count_at, unknown), ResponseCode::NoError);
+    }
+    assert_eq!(with(7, tsig), ResponseCode::FormErr);
+    assert_eq!(with(9, tsig), ResponseCode::FormErr);
 }
 
 #[test]
@@ -124,6 +150,12 @@ fn a_later_version_of_edns_is_badvers_with_ours() {
     assert_eq!(u16::from(seen.rcode), 16);
     assert_eq!(seen.edns.as_ref().unwrap().version(), 0);
     assert!(seen.answer.is_empty());
+    // Of whatever opcode.
+    let mut status = ask.query();
+    assert!(!has_later_edns(&plain().edns(1232).query()) && has_later_edns(&status));
+    status[2] = 2 << 3;
+    let (_, octets) = ask.send(&status);
+    assert_eq!(u16::from(Seen::of(&octets).rcode), 16);
 }
 
 #[test]
