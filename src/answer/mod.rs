@@ -94,7 +94,7 @@ pub fn answer(request: &[u8], context: &Context, out: &mut Vec<u8>) -> Outcome {
     };
     if request.opcode() != OPCODE_QUERY {
         // Whatever else it is, a later EDNS is told ours first (RFC 6891 §6.1.3). What stands behind
-        // the header is for those to judge who know the opcode (RFC 8490 §5.1.1).
+        // the header is for those to judge who know the opcode (RFC 1035 §4.1.1: NOTIMP).
         let rcode = match request.edns {
             Some(edns) if edns.version > 0 => Rcode::BadVers,
             _ => Rcode::NotImp,
