@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -34,6 +34,7 @@ struct Place {
     /// Microseconds from the start of all seats to when a message came in, or answers went out.
     used: AtomicU64,
     wanted: Notify,
+    left: Notify,
 }
 
 /// One connection's seat, given back when dropped.
@@ -42,13 +43,8 @@ pub(super) struct Seat {
     place: Arc<Place>,
 }
 
-/// Whose seat a newcomer got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taking {
-    Free,
-    /// Somebody else's, who is told.
-    Evicting,
-}
+/// Somebody who was told to give up his seat.
+pub(super) struct Leaving(Arc<Place>);
 
 impl Seats {
     pub fn new(limits: &TcpLimits) -> Arc<Seats> {
@@ -60,32 +56,39 @@ impl Seats {
         })
     }
 
-    pub fn take(seats: &Arc<Seats>, address: IpAddr) -> (Seat, Taking) {
+    /// A seat for a newcomer, and whoever had it.
+    pub fn take(seats: &Arc<Seats>, address: IpAddr) -> (Seat, Option<Leaving>) {
         let host = host(address);
         let place = Arc::new(Place {
             host,
             used: AtomicU64::new(seats.now()),
             wanted: Notify::new(),
+            left: Notify::new(),
         });
         let mut taken = seats.lock();
         let of_host = taken.by_host.get(&host).map_or(0, Vec::len);
-        let taking = if of_host >= seats.per_address_max {
-            taken.evict_of(host)
+        let leaving = if of_host >= seats.per_address_max {
+            longest_unused(taken.by_host.get(&host).into_iter().flatten())
         } else if taken.all >= seats.max {
-            taken.evict()
+            longest_unused(taken.by_host.values().flatten())
         } else {
-            Taking::Free
+            None
         };
+        let leaving = leaving.map(|place| taken.evict(place));
         taken.all += 1;
         taken.by_host.entry(host).or_default().push(place.clone());
         drop(taken);
         let seats = seats.clone();
-        (Seat { seats, place }, taking)
+        (Seat { seats, place }, leaving)
     }
 
-    /// Frees a seat although there are more: the system has no room for another connection.
-    pub fn evict(&self) -> Taking {
-        self.lock().evict()
+    /// Frees a seat although there are more, where one was not used for so long: the system has no
+    /// room for another connection.
+    pub fn evict(&self, unused: Duration) -> Option<Leaving> {
+        let mut taken = self.lock();
+        let place = longest_unused(taken.by_host.values().flatten())?;
+        let used = Duration::from_micros(place.used.load(Ordering::Relaxed));
+        (used + unused <= Duration::from_micros(self.now())).then(|| taken.evict(place))
     }
 
     fn now(&self) -> u64 {
@@ -100,23 +103,10 @@ impl Seats {
 }
 
 impl Taken {
-    fn evict(&mut self) -> Taking {
-        let longest = longest_unused(self.by_host.values().flatten());
-        self.evicted(longest)
-    }
-
-    fn evict_of(&mut self, host: IpAddr) -> Taking {
-        let longest = longest_unused(self.by_host.get(&host).into_iter().flatten());
-        self.evicted(longest)
-    }
-
-    fn evicted(&mut self, place: Option<Arc<Place>>) -> Taking {
-        let Some(place) = place else {
-            return Taking::Free;
-        };
+    fn evict(&mut self, place: Arc<Place>) -> Leaving {
         self.remove(&place);
         place.wanted.notify_one();
-        Taking::Evicting
+        Leaving(place)
     }
 
     fn remove(&mut self, place: &Arc<Place>) {
@@ -155,6 +145,14 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.seats.lock().remove(&self.place);
+        self.place.left.notify_one();
+    }
+}
+
+impl Leaving {
+    /// Returns when the seat was given back, and with it what the connection had open.
+    pub async fn left(self) {
+        self.0.left.notified().await;
     }
 }
 
@@ -172,7 +170,6 @@ mod tests {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};
-    use std::time::Duration;
 
     use super::*;
 
@@ -184,30 +181,32 @@ mod tests {
         })
     }
 
-    fn take(seats: &Arc<Seats>, address: &str) -> (Seat, Taking) {
+    fn take(seats: &Arc<Seats>, address: &str) -> (Seat, Option<Leaving>) {
         // No two at the same microsecond.
         std::thread::sleep(Duration::from_millis(1));
         Seats::take(seats, address.parse().unwrap())
     }
 
+    fn is_ready(future: impl Future) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        pin!(future).poll(&mut context).is_ready()
+    }
+
     fn is_evicted(seat: &Seat) -> bool {
-        let evicted = pin!(seat.evicted());
-        evicted
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_ready()
+        is_ready(seat.evicted())
     }
 
     #[test]
     fn a_host_that_has_its_share_loses_its_own_least_used_connection() {
         let seats = seats(10, 2);
         let (other, _) = take(&seats, "192.0.2.1");
-        let (first, taking) = take(&seats, "2001:db8::1");
-        assert_eq!(taking, Taking::Free);
+        let (first, leaving) = take(&seats, "2001:db8::1");
+        assert!(leaving.is_none());
         let (second, _) = take(&seats, "2001:db8::2");
         std::thread::sleep(Duration::from_millis(1));
         first.used();
-        let (third, taking) = take(&seats, "2001:db8::3");
-        assert_eq!(taking, Taking::Evicting, "the same /64");
+        let (third, leaving) = take(&seats, "2001:db8::3");
+        assert!(leaving.is_some(), "the same /64");
         assert!(is_evicted(&second) && !is_evicted(&first) && !is_evicted(&other));
         drop((first, second, third, other));
         let taken = seats.lock();
@@ -219,21 +218,25 @@ mod tests {
         let seats = seats(2, 2);
         let (first, _) = take(&seats, "192.0.2.1");
         let (second, _) = take(&seats, "192.0.2.2");
-        let (third, taking) = take(&seats, "192.0.2.3");
-        assert_eq!(taking, Taking::Evicting);
+        let (third, leaving) = take(&seats, "192.0.2.3");
+        let mut leaving = Box::pin(leaving.expect("the first").left());
+        assert!(!is_ready(leaving.as_mut()), "not yet");
         assert!(is_evicted(&first) && !is_evicted(&second) && !is_evicted(&third));
         drop(first);
+        assert!(is_ready(leaving.as_mut()));
         assert_eq!(seats.lock().all, 2, "a seat is given back once");
         drop(second);
-        assert_eq!(take(&seats, "192.0.2.4").1, Taking::Free);
+        assert!(take(&seats, "192.0.2.4").1.is_none());
     }
 
     #[test]
-    fn a_seat_can_be_freed_before_all_are_taken() {
+    fn a_seat_that_is_not_used_can_be_freed_before_all_are_taken() {
         let seats = seats(10, 10);
-        assert_eq!(seats.evict(), Taking::Free, "there is nobody");
+        assert!(seats.evict(Duration::ZERO).is_none(), "there is nobody");
         let (only, _) = take(&seats, "192.0.2.1");
-        assert_eq!(seats.evict(), Taking::Evicting);
+        assert!(seats.evict(Duration::from_secs(60)).is_none(), "in use");
+        assert!(!is_evicted(&only));
+        assert!(seats.evict(Duration::ZERO).is_some());
         assert!(is_evicted(&only));
     }
 }

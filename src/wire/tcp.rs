@@ -11,12 +11,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::seats::{Seat, Seats, Taking};
+use super::seats::{Leaving, Seat, Seats};
 use super::seldom::Seldom;
 use super::{Service, TcpLimits, connection};
 
 /// After an error of `accept` that lasts, such as no more file descriptors.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection that has asked nothing for so long may go when the system has no file for another.
+const UNUSED: Duration = Duration::from_secs(1);
+/// Closing takes a moment of a busy machine.
+const LEAVING: Duration = Duration::from_secs(1);
 
 static ACCEPT_FAILS: Seldom = Seldom::new();
 static SEATS_TAKEN: Seldom = Seldom::new();
@@ -41,12 +46,12 @@ pub(super) async fn accept(listener: TcpListener, terms: Arc<Terms>, seats: Arc<
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (seat, taking) = Seats::take(&seats, peer.ip());
-                if taking == Taking::Evicting {
-                    terms.service.counters.connection_evicted();
+                let (seat, leaving) = Seats::take(&seats, peer.ip());
+                if let Some(leaving) = leaving {
                     if let Some(unsaid) = SEATS_TAKEN.due() {
                         warn!(newest = %peer, unsaid, "too many TCP connections: the least used is closed");
                     }
+                    see_out(leaving, &terms).await;
                 }
                 connections.spawn(serve(stream, peer, terms.clone(), seat));
             }
@@ -55,8 +60,10 @@ pub(super) async fn accept(listener: TcpListener, terms: Arc<Terms>, seats: Arc<
                 if let Some(unsaid) = ACCEPT_FAILS.due() {
                     warn!(%error, unsaid, "accepting TCP connections fails");
                 }
-                if is_lack_of_files(&error) && seats.evict() == Taking::Evicting {
-                    terms.service.counters.connection_evicted();
+                if is_lack_of_files(&error)
+                    && let Some(leaving) = seats.evict(UNUSED)
+                {
+                    see_out(leaving, &terms).await;
                 }
                 tokio::time::sleep(ERROR_PAUSE).await;
             }
@@ -72,6 +79,12 @@ async fn serve(stream: TcpStream, peer: SocketAddr, terms: Arc<Terms>, seat: Sea
         () = connection::serve(stream, peer, &terms, &seat) => {}
         () = seat.evicted() => {}
     }
+}
+
+/// Waits until a connection has closed, so that there are never more than there may be.
+async fn see_out(leaving: Leaving, terms: &Terms) {
+    terms.service.counters.connection_evicted();
+    let _ = tokio::time::timeout(LEAVING, leaving.left()).await;
 }
 
 /// This process, or the system, has as many files open as it may.

@@ -34,6 +34,11 @@ impl Serving {
         Serving::spawn(lab, command, zone, patience)
     }
 
+    /// Starts it by another program, which becomes it.
+    pub fn start_as(lab: Lab, command: Command, zone: &str) -> Serving {
+        Serving::spawn(lab, command, zone, Duration::from_secs(60))
+    }
+
     /// Starts it under strace with these options; `None`, with a word on why, where that cannot be.
     pub fn start_traced(lab: Lab, zone: &str, options: &[&str]) -> Option<Serving> {
         let mut probe = Command::new("strace");
