@@ -12,16 +12,15 @@ use toml::de::DeTable;
 use super::limits;
 use super::secret::{self, Secret};
 use super::section::{Entry, Section, Source};
+use super::server;
 use super::{Config, ConfigError, Place};
 use crate::guard::{OwnerPattern, Permit, Protection, RdataRange};
-use crate::rr::message::UDP_OCTETS_MAX;
 use crate::rr::{Name, Rtype};
 use crate::tsig::Algorithm;
 use crate::update::SerialPolicy;
-use crate::{admin, answer, change, store, wire};
+use crate::{admin, change, store};
 
 const TOP: &[&str] = &["server", "store", "control", "metrics", "key", "zone"];
-const SERVER: &[&str] = &["listen", "udp_threads", "log", "version"];
 const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
 const CONTROL: &[&str] = &["socket"];
 const METRICS: &[&str] = &["listen"];
@@ -37,15 +36,6 @@ const QUEUE: usize = 4096;
 const POLL: Duration = Duration::from_millis(250);
 /// How long a commit waits for somebody's `sqlite3` to let go of the store.
 const BUSY_TIMEOUT_MS: u64 = 5000;
-/// More than one for each core do not answer more.
-const UDP_THREADS_MAX: usize = 1024;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Human,
-    Json,
-}
-
 #[derive(Debug)]
 pub struct KeyStanza {
     pub name: Name,
@@ -76,7 +66,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
     };
     let root = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
     let top = Section::new(&source, "the top level", root.get_ref(), 0, TOP)?;
-    let (wire, log) = server(&top)?;
+    let (wire, log) = server::read(&top)?;
     let keys = top.sections("key", "[[key]]", KEY)?;
     let keys = keys
         .iter()
@@ -119,73 +109,6 @@ fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
         place: source.place(span.start),
         reason,
     }
-}
-
-fn server(top: &Section<'_>) -> Result<(wire::Settings, LogFormat), ConfigError> {
-    const ADDRESSES: &str = "addresses with ports, such as [\"127.0.0.1:5300\", \"[::1]:5300\"]";
-    let section = top
-        .require("server", "where to listen: listen = [\"127.0.0.1:5300\"]")?
-        .section("[server]", SERVER)?;
-    let entry = section.require("listen", ADDRESSES)?;
-    let listen: Vec<SocketAddr> =
-        section.list("listen", "an address with a port, such as \"127.0.0.1:53\"")?;
-    if listen.is_empty() {
-        return Err(entry.wrong_as("empty", ADDRESSES));
-    }
-    for (at, item) in entry.items(ADDRESSES)?.iter().enumerate() {
-        if let Some(other) = listen[..at]
-            .iter()
-            .find(|&&other| overlap(other, listen[at]))
-        {
-            return Err(item.wrong(format!("an address that {other} before it does not cover")));
-        }
-    }
-    let udp_threads = match section.get("udp_threads") {
-        Some(entry) => match entry.count()? {
-            count @ ..=UDP_THREADS_MAX => count,
-            _ => return Err(entry.wrong(format!("at most {UDP_THREADS_MAX}"))),
-        },
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let log = match section.get("log") {
-        None => LogFormat::Human,
-        Some(entry) => match entry.text("\"human\" or \"json\"")? {
-            "human" => LogFormat::Human,
-            "json" => LogFormat::Json,
-            _ => return Err(entry.wrong("\"human\" or \"json\"")),
-        },
-    };
-    let version = match section.get("version") {
-        None => Some(format!("lastgood {}", env!("CARGO_PKG_VERSION"))),
-        Some(entry) => match entry.text("a text, or \"off\"")? {
-            "off" => None,
-            text if text.len() > 255 => return Err(entry.wrong("at most 255 octets")),
-            text => Some(text.to_owned()),
-        },
-    };
-    let answer = answer::Settings {
-        version,
-        udp_octets_max: UDP_OCTETS_MAX,
-    };
-    Ok((
-        wire::Settings {
-            listen,
-            udp_threads,
-            answer,
-            tcp: wire::TcpLimits::default(),
-        },
-        log,
-    ))
-}
-
-/// Whether two sockets cannot listen at both.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let covers = |a: SocketAddr, b: SocketAddr| a.ip() == b.ip() || a.ip().is_unspecified();
-    one.is_ipv4() == other.is_ipv4()
-        && one.port() == other.port()
-        // Port 0 is another one each time.
-        && one.port() != 0
-        && (covers(one, other) || covers(other, one))
 }
 
 fn store_settings(top: &Section<'_>, dir: &Path) -> Result<store::Settings, ConfigError> {

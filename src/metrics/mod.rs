@@ -86,8 +86,9 @@ impl Counters {
         Connection::open(self.clone())
     }
 
-    pub fn connection_refused(&self) {
-        self.0.queries.refused.fetch_add(1, Ordering::Relaxed);
+    /// One that had to make room for another.
+    pub fn connection_evicted(&self) {
+        self.0.queries.evicted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A signature that was not accepted, or that could not be read.

@@ -197,9 +197,9 @@ impl Page {
             queries.accepted.load(Ordering::Relaxed),
         )?;
         to.counter(
-            "lastgood_tcp_connections_refused",
-            "TCP connections closed at once, because too many were open",
-            queries.refused.load(Ordering::Relaxed),
+            "lastgood_tcp_connections_evicted",
+            "TCP connections closed to make room for another",
+            queries.evicted.load(Ordering::Relaxed),
         )
     }
 

@@ -96,6 +96,26 @@ pub(super) fn needs_restart(started: &Config, new: &Config) -> Vec<String> {
             &old.wire.answer.version,
             &now.wire.answer.version,
         ),
+        stays(
+            "[server] identity",
+            &old.wire.answer.identity,
+            &now.wire.answer.identity,
+        ),
+        stays(
+            "[server] tcp_connections",
+            &old.wire.tcp.connections_max,
+            &now.wire.tcp.connections_max,
+        ),
+        stays(
+            "[server] tcp_connections_per_address",
+            &old.wire.tcp.connections_per_address_max,
+            &now.wire.tcp.connections_per_address_max,
+        ),
+        stays(
+            "[server] tcp_idle_secs",
+            &old.wire.tcp.idle.as_secs(),
+            &now.wire.tcp.idle.as_secs(),
+        ),
         stays("[store] path", &old.store.path, &now.store.path),
         stays("[store] snapshot", &old.store.snapshot, &now.store.snapshot),
         stays(
