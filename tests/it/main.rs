@@ -25,6 +25,7 @@ mod refusals;
 mod reload;
 mod sideways;
 mod situations;
+mod snapshots;
 mod syncs;
 mod together;
 mod updates;
