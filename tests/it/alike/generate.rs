@@ -175,9 +175,10 @@ impl Generator {
     }
 
     fn ttl(&mut self) -> u32 {
-        *self
-            .random
-            .of(&[300, 300, 300, 60, 60, 0, 1, 0x7FFF_FFFF, 0x8000_0000])
+        match self.random.percent(3) {
+            true => *self.random.of(&[0x7FFF_FFFF, 0x8000_0000]),
+            false => *self.random.of(&[300, 300, 300, 60, 60, 0, 1]),
+        }
     }
 
     fn data(&mut self, rtype: Rtype) -> Vec<u8> {
@@ -207,7 +208,10 @@ impl Generator {
                 "1 2 3 Www.alike.test.",
                 "0 0 5060 www.alike.test.",
             ],
-            Rtype::DS => &["1 13 2 AA", "2 13 2 BB"],
+            Rtype::DS => &[
+                "1 13 2 0000000000000000000000000000000000000000000000000000000000000001",
+                "2 13 2 0000000000000000000000000000000000000000000000000000000000000002",
+            ],
             Rtype::HTTPS => &["1 . alpn=h2", "0 www.alike.test."],
             HINFO => &["\"a\" \"b\"", "\"a\" \"c\""],
             NAPTR => &[
@@ -339,7 +343,7 @@ impl Generator {
         let row = match self.random.below(10) {
             0 if self.random.percent(50) => {
                 // A SOA, at the apex mostly.
-                let owner = match self.random.percent(80) {
+                let owner = match self.random.percent(97) {
                     true => self.origin.clone(),
                     false => self.owner(),
                 };

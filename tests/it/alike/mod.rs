@@ -21,7 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use lastgood::rr::{Name, Rtype};
 
 use crate::harness::lab::{self, Lab, PUBLIC_SECRET};
-use crate::harness::library::{self, Transport};
+use crate::harness::library::Transport;
 use generate::{Generator, ZONE_TEXT};
 use known::Case;
 use servers::Server;
@@ -40,6 +40,8 @@ const DATAGRAM_OCTETS: usize = 1200;
 pub struct Made {
     pub rcodes: [u8; 3],
     pub zones: [Zone; 3],
+    /// Who runs no more.
+    pub fallen: Option<usize>,
 }
 
 const NAMES: [&str; 3] = ["lastgood", "named", "knotd"];
@@ -73,12 +75,17 @@ impl Trio {
         }
     }
 
-    fn zones(&self) -> [Zone; 3] {
-        [
-            zone::export(&self.lab.path("data/demo.sock"), &self.origin),
-            zone::transfer(self.others[0].at, &self.origin),
-            zone::transfer(self.others[1].at, &self.origin),
-        ]
+    /// What all have; of one that has fallen, what it had.
+    fn zones(&self, fallen: Option<usize>, before: &Zone) -> [Zone; 3] {
+        [0, 1, 2].map(|which| match which {
+            _ if fallen == Some(which) => before.clone(),
+            0 => zone::export(&self.lab.path("data/demo.sock"), &self.origin),
+            _ => zone::transfer(self.others[which - 1].at, &self.origin),
+        })
+    }
+
+    fn all_zones(&self) -> [Zone; 3] {
+        self.zones(None, &Zone::default())
     }
 
     fn signed(&mut self, message: &Message) -> Vec<u8> {
@@ -87,9 +94,12 @@ impl Trio {
     }
 
     fn rcode(&self, which: usize, transport: Transport, octets: &[u8]) -> u8 {
-        let answer = match which {
-            0 => library::exchange(self.lab.v4(), transport, octets),
-            _ => self.others[which - 1].exchange(transport, octets),
+        let at = match which {
+            0 => self.lab.v4(),
+            _ => self.others[which - 1].at,
+        };
+        let Some(answer) = servers::exchange(at, transport, octets) else {
+            return known::SILENT;
         };
         assert_eq!(answer[..2], octets[..2], "the id comes back");
         answer[3] & 15
@@ -110,16 +120,25 @@ impl Trio {
         if let Some(now) = self.bring_to(zones, &zones[0]) {
             return now;
         }
-        let zones = self.zones();
+        let zones = self.all_zones();
         if let Some(now) = self.bring_to(&zones, before) {
             return now;
         }
-        // The way of last resort.
-        self.anew += 1;
-        let anew = self.anew;
+        self.start_anew()
+    }
+
+    /// The way of last resort.
+    fn start_anew(&mut self) -> [Zone; 3] {
+        let anew = self.anew + 1;
         *self = Trio::start();
         self.anew = anew;
-        self.zones()
+        self.all_zones()
+    }
+
+    /// Which of the others runs no more.
+    fn fallen(&mut self) -> Option<usize> {
+        let which = self.others.iter_mut().position(Server::has_ended)?;
+        Some(which + 1)
     }
 
     fn bring_to(&mut self, zones: &[Zone; 3], target: &Zone) -> Option<[Zone; 3]> {
@@ -131,7 +150,7 @@ impl Trio {
                 return None;
             }
         }
-        let now = self.zones();
+        let now = self.all_zones();
         let serials = [serials, now.each_ref().map(|zone| zone.serial)].concat();
         let is_ahead =
             |serial: &u32| *serial != 0 && serials.iter().all(|other| is_after(*serial, *other));
@@ -141,7 +160,7 @@ impl Trio {
         if (0..3).any(|which| self.send_to(which, &message) != 0) {
             return None;
         }
-        let now = self.zones();
+        let now = self.all_zones();
         now.iter().all(|zone| *zone == now[0]).then_some(now)
     }
 
@@ -224,43 +243,64 @@ fn number(variable: &str) -> Option<u64> {
 /// What was counted, and told.
 #[derive(Default)]
 struct Tally {
-    same: usize,
-    as_named: usize,
-    as_knotd: usize,
-    known: BTreeMap<&'static str, usize>,
-    without_reason: Vec<String>,
+    messages: usize,
+    /// By server: as lastgood; otherwise, for a reason of the table; otherwise, without one.
+    same: [usize; 3],
+    known: [usize; 3],
+    alone: [usize; 3],
+    reasons: BTreeMap<(&'static str, &'static str), usize>,
+    /// As neither, without a reason.
+    unlike: Vec<String>,
     rcodes: BTreeMap<u8, usize>,
 }
 
 impl Tally {
     fn add(&mut self, case: &Case<'_>) {
+        self.messages += 1;
         *self.rcodes.entry(case.made.rcodes[0]).or_default() += 1;
-        let same = |which: usize| {
-            let Made { rcodes, zones } = case.made;
-            rcodes[0] == rcodes[which] && zones[0] == zones[which]
-        };
-        match (same(1), same(2)) {
-            (true, true) => self.same += 1,
-            (true, false) => self.as_named += 1,
-            (false, true) => self.as_knotd += 1,
-            (false, false) => match known::reason(case) {
-                Some(known) => *self.known.entry(known).or_default() += 1,
-                None => self.without_reason.push(case.to_string()),
-            },
+        let mut unexplained = Vec::new();
+        for which in 1..3 {
+            let pair = case.pair(which);
+            if pair.rcodes[0] == pair.rcodes[1] && pair.zones[0] == pair.zones[1] {
+                self.same[which] += 1;
+                continue;
+            }
+            match known::reasons(&pair) {
+                Some(reasons) => {
+                    self.known[which] += 1;
+                    for reason in reasons {
+                        *self.reasons.entry((pair.who, reason)).or_default() += 1;
+                    }
+                }
+                None => unexplained.push(which),
+            }
+        }
+        if unexplained.len() == 2 {
+            self.unlike.push(case.to_string());
+        }
+        for which in unexplained {
+            self.alone[which] += 1;
+            if env::var_os("ALIKE_TELL").is_some() {
+                println!("{} alone: {case}", NAMES[which]);
+            }
         }
     }
 
-    fn tell(&self, messages: usize, seed: u64) {
-        println!("alike: {messages} messages, seed {seed}");
-        println!("  as both: {}", self.same);
-        println!("  as named, and knotd alone differs: {}", self.as_named);
-        println!("  as knotd, and named alone differs: {}", self.as_knotd);
-        for known in known::ALL {
-            let count = self.known.get(known.what).copied().unwrap_or_default();
-            println!("  {count} known: {} ({})", known.what, known.section);
+    fn tell(&self, seed: u64) {
+        println!(
+            "alike: {} messages, seed {seed}; RCODEs {:?}",
+            self.messages, self.rcodes
+        );
+        for which in 1..3 {
+            let (same, known, alone) = (self.same[which], self.known[which], self.alone[which]);
+            println!(
+                "  {}: {same} the same, {known} different for a reason, {alone} different from both",
+                NAMES[which]
+            );
         }
-        println!("  without a reason: {}", self.without_reason.len());
-        println!("  RCODEs of lastgood: {:?}", self.rcodes);
+        for ((who, reason), count) in &self.reasons {
+            println!("  {count} {who}: {reason} ({})", known::section(reason));
+        }
     }
 }
 
@@ -273,7 +313,7 @@ fn random_updates_end_as_with_named_and_knotd() {
     println!("seed {seed}");
     let mut trio = Trio::start();
     let mut generator = Generator::new(seed, trio.origin.clone());
-    let mut before = trio.zones();
+    let mut before = trio.all_zones();
     assert!(
         before.iter().all(|zone| *zone == before[0]),
         "one beginning"
@@ -282,29 +322,33 @@ fn random_updates_end_as_with_named_and_knotd() {
     for number in 0..messages {
         let message = generator.message(&before[0]);
         let rcodes = trio.send(&message);
+        let fallen = trio.fallen();
         let made = Made {
             rcodes,
-            zones: trio.zones(),
+            zones: trio.zones(fallen, &before[0]),
+            fallen,
         };
         tally.add(&Case {
+            origin: &trio.origin,
             number,
             message: &message,
             before: &before[0],
             made: &made,
         });
         before = match made.zones.iter().all(|zone| *zone == made.zones[0]) {
+            _ if fallen.is_some() => trio.start_anew(),
             true => made.zones,
             false => trio.bring_together(&made.zones, &before[0]),
         };
-        if tally.without_reason.len() >= TOLD_MAX {
+        if tally.unlike.len() >= TOLD_MAX {
             break;
         }
     }
-    tally.tell(messages, seed);
+    tally.tell(seed);
     println!("  all three started anew: {}", trio.anew);
     assert!(
-        tally.without_reason.is_empty(),
+        tally.unlike.is_empty(),
         "seed {seed}:\n{}",
-        tally.without_reason.join("\n")
+        tally.unlike.join("\n")
     );
 }

@@ -1,7 +1,7 @@
 //! named and knotd with one zone and one key, as they are for everybody who installs them.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use crate::harness::library::{self, Transport};
 use crate::harness::{eventually, ports, programs};
 
 pub const KEY: &str = "demo.";
+/// Who has not answered by then does not answer.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A process that ends with the value.
 pub struct Server {
@@ -53,6 +55,10 @@ impl Server {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("our own child").is_some()
+    }
+
     fn answers(&self, origin: &str) -> Result<(), String> {
         let log = || self.log();
         let query = library::query(origin, RecordType::SOA, None);
@@ -63,10 +69,21 @@ impl Server {
             false => Err(log()),
         }
     }
+}
 
-    pub fn exchange(&self, transport: Transport, request: &[u8]) -> Vec<u8> {
-        library::exchange(self.at, transport, request)
+/// One request, one response; silence is none.
+pub fn exchange(at: SocketAddr, transport: Transport, request: &[u8]) -> Option<Vec<u8>> {
+    if transport == Transport::Tcp {
+        return library::try_exchange_tcp(at, request);
     }
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    socket.set_read_timeout(Some(SILENCE)).expect("a time-out");
+    socket.connect(at).expect("an address");
+    socket.send(request).expect("sent");
+    let mut response = vec![0; 65535];
+    let size = socket.recv(&mut response).ok()?;
+    response.truncate(size);
+    Some(response)
 }
 
 pub fn named(origin: &str, zone: &str) -> Server {
@@ -76,7 +93,8 @@ pub fn named(origin: &str, zone: &str) -> Server {
     let config = format!(
         "options {{ directory \"{dir}\"; listen-on port {port} {{ 127.0.0.1; }};
            listen-on-v6 {{ none; }}; pid-file \"{dir}/pid\"; session-keyfile none;
-           recursion no; notify no; check-names primary ignore; }};
+           recursion no; notify no; check-names primary ignore; check-integrity no;
+           check-mx ignore; check-mx-cname ignore; check-srv-cname ignore; }};
          controls {{}};
          key \"{KEY}\" {{ algorithm hmac-sha256; secret \"{PUBLIC_SECRET}\"; }};
          zone \"{origin}\" {{ type primary; file \"zone\"; allow-update {{ key \"{KEY}\"; }};
