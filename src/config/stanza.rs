@@ -24,7 +24,14 @@ const TOP: &[&str] = &["server", "store", "control", "metrics", "key", "zone"];
 const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
 const CONTROL: &[&str] = &["socket"];
 const METRICS: &[&str] = &["listen"];
-const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
+const KEY: &[&str] = &[
+    "name",
+    "algorithm",
+    "allow_sha1",
+    "secret",
+    "secret_file",
+    "allow",
+];
 const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "operations", "from"];
 const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
 const PROTECT: &[&str] = &["name", "types", "min_members", "external"];
@@ -41,6 +48,8 @@ pub struct KeyStanza {
     pub name: Name,
     /// `None`: as the key file says, or else hmac-sha256.
     pub algorithm: Option<Algorithm>,
+    /// For a client that knows nothing better.
+    pub allow_sha1: bool,
     pub secret: SecretSource,
     pub permits: Vec<Permit>,
     place: Place,
@@ -175,13 +184,19 @@ fn path_of(
     }
 }
 
+const ALGORITHM: &str =
+    "\"hmac-sha256\", \"hmac-sha384\", \"hmac-sha512\", \"hmac-sha224\" or \"hmac-sha1\"";
 const KEY_NAME: &str = "the name of a key, such as \"enactor-a.\"";
 
 fn key(section: &Section<'_>, dir: &Path) -> Result<KeyStanza, ConfigError> {
     let name: Name = section.require("name", KEY_NAME)?.parsed(KEY_NAME)?;
     let algorithm = match section.get("algorithm") {
         None => None,
-        Some(entry) => Some(entry.parsed("\"hmac-sha256\", \"hmac-sha384\" or \"hmac-sha512\"")?),
+        Some(entry) => Some(entry.parsed(ALGORITHM)?),
+    };
+    let allow_sha1 = match section.get("allow_sha1") {
+        Some(entry) => entry.flag()?,
+        None => false,
     };
     let secret = match (
         section.get("secret"),
@@ -203,6 +218,7 @@ fn key(section: &Section<'_>, dir: &Path) -> Result<KeyStanza, ConfigError> {
     Ok(KeyStanza {
         name,
         algorithm,
+        allow_sha1,
         secret,
         permits: permits.iter().map(permit).collect::<Result<_, _>>()?,
         place: section.place(),
@@ -430,14 +446,27 @@ impl KeyStanza {
         warnings: &mut Vec<String>,
     ) -> Result<(Algorithm, Vec<u8>), ConfigError> {
         let default = self.algorithm.unwrap_or(Algorithm::HmacSha256);
-        match &self.secret {
-            SecretSource::Inline(secret) => Ok((default, secret.octets().to_vec())),
-            SecretSource::File(path) => secret::read(path, &self.name, self.algorithm, warnings)
-                .map_err(|reason| ConfigError::Secret {
-                    place: self.place.clone(),
-                    name: self.name.to_string(),
-                    reason,
-                }),
+        let wrong = |reason| ConfigError::Secret {
+            place: self.place.clone(),
+            name: self.name.to_string(),
+            reason,
+        };
+        let (algorithm, secret) = match &self.secret {
+            SecretSource::Inline(secret) => (default, secret.octets().to_vec()),
+            SecretSource::File(path) => {
+                secret::read(path, &self.name, self.algorithm, warnings).map_err(wrong)?
+            }
+        };
+        if algorithm.is_weak() {
+            if !self.allow_sha1 {
+                return Err(wrong(secret::SecretError::Weak { algorithm }));
+            }
+            warnings.push(format!(
+                "{}: key {}: {algorithm} is weak (RFC 8945 §6); hmac-sha256 is better, as soon as \
+                 the client knows it",
+                self.place, self.name
+            ));
         }
+        Ok((algorithm, secret))
     }
 }

@@ -29,6 +29,9 @@ pub enum RdataError {
     Long,
 }
 
+const SPF: Rtype = Rtype(99);
+const CAA: Rtype = Rtype(257);
+
 type Parsed<'a> = ZoneRecordData<&'a [u8], ParsedName<&'a [u8]>>;
 
 fn malformed(rtype: Rtype, reason: impl std::fmt::Display) -> RdataError {
@@ -53,8 +56,18 @@ fn parse(rtype: Rtype, message: &[u8], start: usize, len: usize) -> Result<Parse
         .map_err(|error| malformed(rtype, error))?
         .ok_or(RdataError::MetaType(rtype))?;
     match parser.remaining() {
-        0 => Ok(data),
+        0 => lacks_nothing(rtype, &message[start..start + len]).map(|()| data),
         extra => Err(RdataError::Trailing { rtype, extra }),
+    }
+}
+
+/// What the library lets pass: texts without a string (RFC 1035 §3.3.14), a tag without an octet
+/// (RFC 8659 §4.1).
+fn lacks_nothing(rtype: Rtype, rdata: &[u8]) -> Result<(), RdataError> {
+    match (rtype, rdata) {
+        (Rtype::TXT | SPF, []) => Err(malformed(rtype, "there is no string in it")),
+        (CAA, [_, 0, ..]) => Err(malformed(rtype, "its tag is empty")),
+        _ => Ok(()),
     }
 }
 
@@ -283,6 +296,27 @@ mod tests {
             [0],
             "LOC stays as it came"
         );
+    }
+
+    #[test]
+    fn data_that_lack_what_their_type_must_have_do_not_parse() {
+        for (rtype, rdata) in [
+            (Rtype::TXT, &[][..]),
+            (SPF, &[]),
+            (CAA, &[0, 0, b'x']),
+            (CAA, &[0]),
+            (CAA, &[]),
+            (Rtype::A, &[]),
+        ] {
+            let error = check(rtype, rdata);
+            assert!(
+                matches!(error, Err(RdataError::Malformed { .. })),
+                "{rtype} {rdata:?}: {error:?}"
+            );
+        }
+        assert_eq!(check(Rtype::TXT, &[0]), Ok(()));
+        assert_eq!(check(CAA, &[0, 1, b'x']), Ok(()));
+        assert!(from_text(Rtype::TXT, "\\# 0").is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod alike;
 mod answers;
 mod beginnings;
 mod commands;
