@@ -137,28 +137,35 @@ impl Asker {
         stream.set_read_timeout(Some(self.patience))?;
         stream.set_nodelay(true)?;
         let start = Instant::now();
-        for ids in batch.waiting().chunks(WINDOW) {
+        let waiting = batch.waiting();
+        let mut waiting = waiting.iter();
+        let mut under_way = 0;
+        loop {
+            // Servers bound the life of a connection; better to begin anew before they do.
+            let young = start.elapsed() < Duration::from_secs(5);
             let mut octets = Vec::new();
-            for &id in ids {
+            while young
+                && under_way < WINDOW
+                && let Some(&id) = waiting.next()
+            {
                 let message = &batch.messages[id];
                 octets.extend_from_slice(&(message.len() as u16).to_be_bytes());
                 octets.extend_from_slice(message);
+                under_way += 1;
             }
             stream.write_all(&octets)?;
-            let mut under_way = ids.len();
-            while under_way > 0 {
-                let mut len = [0; 2];
-                stream.read_exact(&mut len)?;
-                let mut reply = vec![0; usize::from(u16::from_be_bytes(len))];
-                stream.read_exact(&mut reply)?;
-                under_way -= batch.take(&reply);
+            if under_way == 0 {
+                return match waiting.next() {
+                    Some(_) => self.tcp(batch),
+                    None => Ok(()),
+                };
             }
-            // Servers bound the life of a connection; better to begin anew before they do.
-            if start.elapsed() > Duration::from_secs(5) {
-                return self.tcp(batch);
-            }
+            let mut len = [0; 2];
+            stream.read_exact(&mut len)?;
+            let mut reply = vec![0; usize::from(u16::from_be_bytes(len))];
+            stream.read_exact(&mut reply)?;
+            under_way -= batch.take(&reply);
         }
-        Ok(())
     }
 }
 

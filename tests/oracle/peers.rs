@@ -15,7 +15,9 @@ use crate::response::View;
 use crate::zones::Zone;
 
 /// Far beyond what any of them takes to load five hundred zones.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How named and nsd say that they do not load a zone.
+const REFUSED: [&str; 2] = ["not loaded due to errors", ".zone read with"];
 const STARTS_MAX: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,6 @@ impl Kind {
 
 /// A running server. It ends with the value.
 pub struct Peer {
-    pub kind: Kind,
     pub at: SocketAddr,
     child: Child,
     log: PathBuf,
@@ -108,7 +109,6 @@ impl Peer {
                 panic!("{}: {error} (tests/run installs it)", kind.program())
             });
         Peer {
-            kind,
             at: (Ipv4Addr::LOCALHOST, port).into(),
             child,
             log,
@@ -133,8 +133,9 @@ impl Peer {
                 return Ok(());
             }
             let ended = self.child.try_wait().expect("our own child");
-            if ended.is_some() || start.elapsed() > PATIENCE {
-                let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let gave_up = ended.is_some() || REFUSED.iter().any(|why| log.contains(why));
+            if gave_up || start.elapsed() > PATIENCE {
                 let tail: Vec<&str> = log.lines().rev().take(40).collect();
                 let names: Vec<&str> = left.iter().map(|zone| zone.origin.as_str()).take(5).collect();
                 return Err(format!(
@@ -212,7 +213,6 @@ fn nsd(zones: &[Zone], folder: &Path, port: u16) -> String {
   xfrdfile: \"{folder}/xfrd.state\"
   xfrdir: \"{folder}\"
   pidfile: \"{folder}/nsd.pid\"
-  logfile: \"{folder}/nsd.log\"
   minimal-responses: no
   confine-to-zone: yes
   refuse-any: no

@@ -63,7 +63,8 @@ pub fn of(zone: &Zone) -> Vec<Question> {
         for label in ["below", "*"] {
             names.extend(name.child(label.as_bytes()));
         }
-        if let Some(parent) = name.parent() {
+        // What is beside the apex is another zone's.
+        if let Some(parent) = name.parent().filter(|_| name != image.origin()) {
             names.extend(parent.child(b"beside"));
         }
         let special = name.is_wildcard() || node.rrset(Rtype::NS).is_some();
@@ -74,6 +75,7 @@ pub fn of(zone: &Zone) -> Vec<Question> {
             names.insert(longest(name));
         }
     }
+    names.insert("beside.all.zones.".parse().expect("a name"));
     names
         .iter()
         .flat_map(|name| types.iter().map(|&rtype| Question::new(name.clone(), rtype)))

@@ -39,6 +39,8 @@ pub struct View {
     pub answer: Vec<Record>,
     pub authority: Vec<Record>,
     pub additional: Vec<Record>,
+    /// Of the message.
+    pub octets: usize,
     /// Nothing came, or nothing that decodes.
     pub lost: Option<String>,
 }
@@ -66,6 +68,7 @@ impl View {
             answer: records(answer)?,
             authority: records(authority)?,
             additional: records(additional)?,
+            octets: octets.len(),
             lost: None,
         })
     }
@@ -113,7 +116,7 @@ impl fmt::Display for View {
         if let Some(lost) = &self.lost {
             return write!(f, "{lost}");
         }
-        write!(f, "rcode {}", self.rcode)?;
+        write!(f, "{} octets, rcode {}", self.octets, self.rcode)?;
         for (flag, set) in [("aa", self.aa), ("tc", self.tc)] {
             if set {
                 write!(f, " {flag}")?;
