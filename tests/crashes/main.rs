@@ -9,6 +9,7 @@ mod beginnings;
 mod lab;
 mod model;
 #[path = "../process/mod.rs"]
+#[allow(dead_code, reason = "tests/hostile needs other parts of it")]
 mod process;
 mod watcher;
 mod writer;

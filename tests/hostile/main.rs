@@ -4,6 +4,7 @@
 
 mod mutate;
 #[path = "../process/mod.rs"]
+#[allow(dead_code, reason = "tests/crashes needs other parts of it")]
 mod process;
 mod soak;
 #[path = "../../fuzz/src/lib.rs"]
