@@ -81,6 +81,7 @@ pub fn published() -> &'static Published {
             let hold = (*origin == "cname.test.").then(|| Hold {
                 since: Instant::now(),
                 reason: "a test".into(),
+                is_expired: false,
             });
             world = world.with(Served::Zone(ServedZone {
                 image: image(origin, text).into(),

@@ -21,7 +21,13 @@ use crate::update::SerialPolicy;
 use crate::{admin, change, store};
 
 const TOP: &[&str] = &["server", "store", "control", "metrics", "key", "zone"];
-const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
+const STORE: &[&str] = &[
+    "path",
+    "snapshot",
+    "retain_revisions",
+    "retain_days",
+    "scrub",
+];
 const CONTROL: &[&str] = &["socket"];
 const METRICS: &[&str] = &["listen"];
 const KEY: &[&str] = &[
@@ -33,7 +39,9 @@ const KEY: &[&str] = &[
     "allow",
 ];
 const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "operations", "from"];
-const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
+const ZONE: &[&str] = &[
+    "name", "file", "serial", "strict", "max_age", "limits", "protect",
+];
 const PROTECT: &[&str] = &["name", "types", "min_members", "external"];
 
 /// Messages that may wait for the writer before more are turned away.
@@ -43,6 +51,8 @@ const QUEUE: usize = 4096;
 const POLL: Duration = Duration::from_millis(250);
 /// How long a commit waits for somebody's `sqlite3` to let go of the store.
 const BUSY_TIMEOUT_MS: u64 = 5000;
+const SCRUB: Duration = Duration::from_secs(600);
+
 #[derive(Debug)]
 pub struct KeyStanza {
     pub name: Name,
@@ -100,6 +110,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
                 .collect(),
             queue: QUEUE,
             poll: POLL,
+            scrub: scrub(&top)?,
         },
         keys,
         zones,
@@ -146,6 +157,16 @@ fn retention(section: Option<&Section<'_>>) -> Result<store::Retention, ConfigEr
         retention.days = entry.count()? as u64;
     }
     Ok(retention)
+}
+
+/// How often store and snapshot are read through for damage.
+fn scrub(top: &Section<'_>) -> Result<Option<Duration>, ConfigError> {
+    let section = top.section("store", "[store]", STORE)?;
+    match section.as_ref().and_then(|section| section.get("scrub")) {
+        None => Ok(Some(SCRUB)),
+        Some(entry) if matches!(entry.text(""), Ok("off")) => Ok(None),
+        Some(entry) => entry.span().map(Some),
+    }
 }
 
 fn control(top: &Section<'_>, dir: &Path) -> Result<admin::Settings, ConfigError> {
@@ -372,6 +393,10 @@ fn policy(section: &Section<'_>, origin: &Name) -> Result<change::ZonePolicy, Co
         strict: match section.get("strict") {
             Some(entry) => entry.flag()?,
             None => false,
+        },
+        max_age_secs: match section.get("max_age") {
+            Some(entry) => Some(entry.span()?.as_secs()),
+            None => None,
         },
     })
 }

@@ -44,9 +44,7 @@ pub const KNOWN: &[Known] = &[
         field: Field::Rcode,
         why: "the RCODE is the chain's end's, for ANY and for what does not fit too",
         section: "RFC 6604 §3",
-        holds: |case, theirs| {
-            case.question.rtype == Rtype::ANY && case.ours.tc && theirs.tc
-        },
+        holds: |case, theirs| case.question.rtype == Rtype::ANY && case.ours.tc && theirs.tc,
     },
     Known {
         name: "fits-compressed",
@@ -88,7 +86,10 @@ fn any_over_udp(case: &Case, theirs: &View) -> bool {
 fn any_over_tcp(case: &Case, theirs: &View) -> bool {
     case.question.rtype == Rtype::ANY
         && case.form == Form::Tcp
-        && theirs.answer.iter().all(|record| case.ours.answer.contains(record))
+        && theirs
+            .answer
+            .iter()
+            .all(|record| case.ours.answer.contains(record))
 }
 
 fn fits_compressed(case: &Case, theirs: &View) -> bool {

@@ -36,7 +36,9 @@ const SEED: &str = "CONFORMANCE_SEED";
 
 fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
         Err(_) => default,
     }
 }
@@ -59,7 +61,11 @@ fn answers_are_those_of_named_knotd_and_nsd_where_two_of_them_agree() {
         ask(zone, &ours, &peers, &mut report);
     }
     println!("{report}");
-    assert_eq!(report.unexplained(), 0, "unexplained differences, see above");
+    assert_eq!(
+        report.unexplained(),
+        0,
+        "unexplained differences, see above"
+    );
 }
 
 fn ask(zone: &Zone, ours: &Ours, peers: &[Peer; 4], report: &mut Report) {

@@ -55,7 +55,12 @@ const TYPES: &[Rtype] = &[
 pub fn of(zone: &Zone) -> Vec<Question> {
     let image = &zone.image;
     let mut types: BTreeSet<Rtype> = TYPES.iter().copied().collect();
-    types.extend(image.iter().flat_map(|node| node.rrsets()).map(|rrset| rrset.rtype()));
+    types.extend(
+        image
+            .iter()
+            .flat_map(|node| node.rrsets())
+            .map(|rrset| rrset.rtype()),
+    );
     let mut names = BTreeSet::new();
     for node in image.iter() {
         let name = node.name();
@@ -78,7 +83,11 @@ pub fn of(zone: &Zone) -> Vec<Question> {
     names.insert("beside.all.zones.".parse().expect("a name"));
     names
         .iter()
-        .flat_map(|name| types.iter().map(|&rtype| Question::new(name.clone(), rtype)))
+        .flat_map(|name| {
+            types
+                .iter()
+                .map(|&rtype| Question::new(name.clone(), rtype))
+        })
         .collect()
 }
 

@@ -141,6 +141,7 @@ fn change_of(
         keys: vec![(name("writer."), vec![anything])],
         queue: 64,
         poll: Duration::from_secs(1),
+        scrub: None,
     };
     let change = change::start(settings, counters, publish, reader).handle;
     let parsed = zonefile::parse(zone_text().as_bytes(), &zone, &|_| unreachable!());
