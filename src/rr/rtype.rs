@@ -44,8 +44,13 @@ impl Rtype {
 }
 
 impl fmt::Display for Rtype {
+    /// The mnemonic of a type whose data have a form of their own, and of the meta types; others
+    /// are `TYPEn`, which every server reads (RFC 3597 §5).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        domain::base::Rtype::from_int(self.0).fmt(f)
+        match self.is_meta() || super::rdata::has_own_form(*self) {
+            true => domain::base::Rtype::from_int(self.0).fmt(f),
+            false => write!(f, "TYPE{}", self.0),
+        }
     }
 }
 
