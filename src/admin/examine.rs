@@ -61,9 +61,12 @@ pub fn examine(origin: &Name, parsed: Parsed) -> Examined {
             reason: problem.reason,
         })
         .collect();
+    let mut findings = check::of_records(&parsed.records);
+    let large = parsed.large_ttls.iter();
+    findings.extend(large.map(|(owner, ttl)| check::of_large_ttl(owner, *ttl)));
     let image = ZoneImage::from_records(origin.clone(), parsed.records)
         .expect("the reader lets no record in from outside the zone");
-    let mut findings = check::full(&image, &Limits::default());
+    findings.extend(check::full(&image, &Limits::default()));
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
     Examined {
         zone: origin.clone(),

@@ -29,6 +29,7 @@ impl Rtype {
     pub const NSEC3: Rtype = Rtype(50);
     pub const CDS: Rtype = Rtype(59);
     pub const CDNSKEY: Rtype = Rtype(60);
+    pub const ZONEMD: Rtype = Rtype(63);
     pub const SVCB: Rtype = Rtype(64);
     pub const HTTPS: Rtype = Rtype(65);
     pub const TSIG: Rtype = Rtype(250);

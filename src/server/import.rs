@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::StartError;
 use crate::change::{self, Body, Outcome, Submission};
+use crate::check;
 use crate::config::Config;
 use crate::guard::{self, Actor};
 use crate::rr::Name;
@@ -106,6 +107,9 @@ fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), Sta
     let parsed = read_zone_file(file, origin).map_err(|error| failed(vec![error.to_string()]))?;
     if !parsed.problems.is_empty() {
         return Err(failed(shown(file, &parsed)));
+    }
+    for (owner, ttl) in &parsed.large_ttls {
+        tracing::warn!(zone = %origin, "{}", check::of_large_ttl(owner, *ttl));
     }
     let records = parsed.records.len();
     let outcome = change.submit(Submission {

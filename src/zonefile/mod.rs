@@ -11,7 +11,7 @@ mod print;
 use std::io;
 use std::path::Path;
 
-use crate::rr::Record;
+use crate::rr::{Name, Record};
 
 pub use parse::parse;
 pub use print::print;
@@ -49,6 +49,8 @@ impl std::fmt::Display for Problem {
 pub struct Parsed {
     pub records: Vec<Record>,
     pub problems: Vec<Problem>,
+    /// Owners whose TTL was larger than one can be, and taken for 0 (RFC 2181 §8).
+    pub large_ttls: Vec<(Name, u64)>,
 }
 
 #[cfg(test)]

@@ -39,9 +39,9 @@ struct Parser<'a> {
     zone: &'a Name,
     include: Include<'a>,
     /// Of `$TTL` (RFC 2308 §4).
-    default_ttl: Option<u32>,
+    default_ttl: Option<u64>,
     /// Of the last record that stated one (RFC 1035 §5.1).
-    last_ttl: Option<u32>,
+    last_ttl: Option<u64>,
     includes: usize,
     generated: usize,
     parsed: Parsed,
@@ -273,7 +273,7 @@ impl Parser<'_> {
             Wrong::at(token, format!("{rtype} data: {}", error.reason))
         })?;
         if rtype == Rtype::SOA && self.last_ttl.is_none() {
-            self.last_ttl = Soa::from_rdata(&rdata).map(|soa| soa.minimum.min(TTL_MAX));
+            self.last_ttl = Soa::from_rdata(&rdata).map(|soa| soa.minimum.min(TTL_MAX).into());
         }
         let ttl = stated
             .or(self.default_ttl)
@@ -282,17 +282,22 @@ impl Parser<'_> {
                 let reason = "expected a TTL: there is none here, by $TTL, or before";
                 Wrong::at(&rest[at], reason.to_owned())
             })?;
+        // What is larger counts as nothing (RFC 2181 §8).
+        let secs = u32::try_from(ttl).ok().filter(|secs| *secs <= TTL_MAX);
+        if secs.is_none() {
+            self.parsed.large_ttls.push((owner.clone(), ttl));
+        }
         Ok(Record {
             owner,
             rtype,
-            ttl,
+            ttl: secs.unwrap_or_default(),
             rdata,
         })
     }
 }
 
 /// TTL if stated, where the type stands, and the type.
-fn fields(first: &Token, tokens: &[Token]) -> Result<(Option<u32>, usize, Rtype), Wrong> {
+fn fields(first: &Token, tokens: &[Token]) -> Result<(Option<u64>, usize, Rtype), Wrong> {
     let (mut stated, mut class_seen) = (None, false);
     for (at, token) in tokens.iter().enumerate() {
         let word = match token.quoted {
@@ -332,11 +337,11 @@ fn is_class(word: &str, token: &Token) -> Result<bool, Wrong> {
     }
 }
 
-fn ttl(token: &Token) -> Result<u32, Wrong> {
-    let expected = "a TTL from 0 to 2147483647 seconds, as 3600 or 1h30m";
+/// As it is stated: it may be larger than a TTL can be.
+fn ttl(token: &Token) -> Result<u64, Wrong> {
+    let expected = "a TTL in seconds, as 3600 or 1h30m";
     let word = std::str::from_utf8(token.text).ok();
     word.and_then(rdata::duration_secs)
-        .filter(|secs| *secs <= u64::from(TTL_MAX))
-        .map(|secs| secs as u32)
+        .filter(|secs| *secs <= u64::from(u32::MAX))
         .ok_or_else(|| Wrong::expected(expected, token))
 }

@@ -112,7 +112,7 @@ d A \"192.0.2.1
 e NONSENSE x
 f A
 $FOO bar
-g 2147483648 A 192.0.2.1
+g 4294967296 A 192.0.2.1
 h 1y A 192.0.2.1
 $TTL
 i..j A 192.0.2.1
@@ -135,8 +135,8 @@ $ORIGIN a.b. c
         "8 column 3: expected a record type, read NONSENSE",
         "9 column 3: A data: expected an IPv4 address, but the record ends",
         "10 column 1: expected $ORIGIN, $TTL, $INCLUDE or $GENERATE, or a record, read $FOO",
-        "11 column 3: expected a TTL from 0 to 2147483647 seconds, as 3600 or 1h30m, read 2147483648",
-        "12 column 3: expected a TTL from 0 to 2147483647 seconds, as 3600 or 1h30m, read 1y",
+        "11 column 3: expected a TTL in seconds, as 3600 or 1h30m, read 4294967296",
+        "12 column 3: expected a TTL in seconds, as 3600 or 1h30m, read 1y",
         "13 column 1: expected a TTL behind $TTL, but the line ends",
         "14 column 1: expected a name, read i..j: a label is empty",
         "15 column 3: the line begins with white space, and there is no owner before it",

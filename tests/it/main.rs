@@ -28,3 +28,4 @@ mod syncs;
 mod together;
 mod updates;
 mod verbs;
+mod zonefiles;

@@ -235,7 +235,7 @@ enum Form {
 }
 
 fn key(name: &[u8]) -> Option<(u16, Form)> {
-    let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
+    let name = std::str::from_utf8(name).ok()?;
     if let Some((key, _)) = KEYS.iter().find(|(_, own)| *own == name) {
         return Some((*key, Form::Own));
     }

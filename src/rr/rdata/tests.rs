@@ -164,7 +164,7 @@ const WRITTEN: &[(&str, &str, &str)] = &[
     ),
     (
         "SVCB",
-        "1 . key1=\\002h2 KEY667=\"a b\" key668",
+        "1 . key1=\\002h2 key667=\"a b\" key668",
         "1 . alpn=h2 key667=\"a b\" key668",
     ),
     ("SVCB", "1 . dohpath=/q{?dns}", "1 . key7=\"/q{?dns}\""),
