@@ -37,6 +37,12 @@ impl Rtype {
     pub const AXFR: Rtype = Rtype(252);
     pub const ANY: Rtype = Rtype(255);
 
+    /// All ways in which it may be written: `TYPEn`, and its mnemonic if it has one.
+    pub fn spellings(self) -> [String; 2] {
+        let mnemonic = domain::base::Rtype::from_int(self.0);
+        [format!("TYPE{}", self.0), mnemonic.to_string()]
+    }
+
     /// A type of questions or of messages, which no zone holds: OPT, TKEY, TSIG, the Q-types
     /// and the meta types (RFC 6895 §3.1).
     pub fn is_meta(self) -> bool {
