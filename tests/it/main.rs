@@ -35,3 +35,4 @@ mod syncs;
 mod together;
 mod updates;
 mod verbs;
+mod zonefiles;
