@@ -38,7 +38,7 @@ fn clients() -> PathBuf {
     let clients = target.expect("the target folder").join("clients");
     assert!(
         clients.join("requirements.txt").exists() && clients.join("kea/complete").exists(),
-        "{} is not complete: tests/run makes it",
+        "{} is not complete: tests/clients/install makes it",
         clients.display()
     );
     clients
@@ -286,7 +286,7 @@ impl Kea {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("kea-dhcp-ddns (tests/run unpacks it)");
+            .expect("kea-dhcp-ddns (tests/clients/install unpacks it)");
         let log = folder.path().join("log");
         let kea = Kea {
             child,
