@@ -3,16 +3,18 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::limits;
 use super::secret::{self, Secret};
 use super::section::{Entry, Section, Source};
 use super::server;
 use super::{Config, ConfigError, Place};
-use crate::guard::{Mode, OwnerPattern, Permit, Protection, RdataRange};
+use crate::guard::{OwnerPattern, Permit, Protection, RdataRange};
 use crate::rr::{Name, Rtype};
 use crate::tsig::Algorithm;
 use crate::update::SerialPolicy;
@@ -23,10 +25,8 @@ const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
 const CONTROL: &[&str] = &["socket"];
 const METRICS: &[&str] = &["listen"];
 const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
-const ALLOW: &[&str] = &["zone", "names", "types", "rdata"];
+const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "operations", "from"];
 const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
-const LIMITS: &[&str] = &["validate", "min_members"];
-const LIMIT: &[&str] = &["mode"];
 const PROTECT: &[&str] = &["name", "types", "min_members", "external"];
 
 /// Messages that may wait for the writer before more are turned away.
@@ -233,6 +233,9 @@ fn unique_keys(keys: &[KeyStanza], top: &Section<'_>) -> Result<(), ConfigError>
 fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
     const ZONE: &str = "the name of a zone, or \"*\" for every zone";
     const NAMES: &str = "owners relative to the zone: \"@\" the apex, \"api\", \"*.dyn\" below dyn, \"**\" the zone";
+    const OPERATIONS: &str =
+        "\"add\", \"delete\", or \"delete-record\" for deleting record by record alone";
+    const FROM: &str = "an address or a range of addresses, such as \"192.0.2.0/24\"";
     let zone = section.require("zone", ZONE)?;
     let zone = match zone.text(ZONE)? {
         "*" => None,
@@ -261,7 +264,23 @@ fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
         names,
         types: record_types(section)?.unwrap_or_default(),
         rdata,
+        operations: some(section, "operations", OPERATIONS)?,
+        from: some(section, "from", FROM)?,
     })
+}
+
+/// The list under `key`. One that is empty would allow everything or nothing, depending on who reads
+/// it.
+fn some<T: FromStr>(
+    section: &Section<'_>,
+    key: &'static str,
+    each: &str,
+) -> Result<Vec<T>, ConfigError> {
+    let items = section.list(key, each)?;
+    match section.get(key) {
+        Some(entry) if items.is_empty() => Err(entry.wrong_as("empty", each)),
+        _ => Ok(items),
+    }
 }
 
 /// Whether a name relative to a zone ends in the zone's own: written in full by mistake, it would
@@ -321,7 +340,7 @@ fn policy(section: &Section<'_>, origin: &Name) -> Result<change::ZonePolicy, Co
             _ => return Err(entry.wrong(SERIAL)),
         },
     };
-    let limits = section.section("limits", "[zone.limits]", LIMITS)?;
+    let limits = limits::read(section)?;
     let protections = section.sections("protect", "[[zone.protect]]", PROTECT)?;
     Ok(change::ZonePolicy {
         origin: origin.clone(),
@@ -330,36 +349,15 @@ fn policy(section: &Section<'_>, origin: &Name) -> Result<change::ZonePolicy, Co
             .iter()
             .map(|section| protection(section, origin))
             .collect::<Result<_, _>>()?,
-        validate: mode(limits.as_ref(), "validate")?,
-        min_members: mode(limits.as_ref(), "min_members")?,
+        validate: limits.validate,
+        min_members: limits.min_members,
+        scope: limits.scope,
+        ttl: limits.ttl,
         strict: match section.get("strict") {
             Some(entry) => entry.flag()?,
             None => false,
         },
     })
-}
-
-/// How a rule stands: enforced unless the file says otherwise.
-fn mode(limits: Option<&Section<'_>>, key: &'static str) -> Result<Mode, ConfigError> {
-    const RULE: &str = "\"off\", or { mode = \"observe\" } or { mode = \"enforce\" }";
-    let Some(entry) = limits.and_then(|limits| limits.get(key)) else {
-        return Ok(Mode::Enforce);
-    };
-    if !entry.is_table() {
-        return match entry.text(RULE)? {
-            "off" => Ok(Mode::Off),
-            _ => Err(entry.wrong(RULE)),
-        };
-    }
-    let table = entry.section("a rule of [zone.limits]", LIMIT)?;
-    let Some(entry) = table.get("mode") else {
-        return Ok(Mode::Enforce);
-    };
-    match entry.text("\"observe\" or \"enforce\"")? {
-        "observe" => Ok(Mode::Observe),
-        "enforce" => Ok(Mode::Enforce),
-        _ => Err(entry.wrong("\"observe\" or \"enforce\"")),
-    }
 }
 
 fn protection(section: &Section<'_>, origin: &Name) -> Result<Protection, ConfigError> {
@@ -404,7 +402,7 @@ fn protection(section: &Section<'_>, origin: &Name) -> Result<Protection, Config
 impl KeyStanza {
     /// A range of addresses says nothing of types that hold none.
     fn warnings(&self) -> Vec<String> {
-        let is_net = |range: &RdataRange| matches!(range, RdataRange::Net(..));
+        let is_net = |range: &RdataRange| range.prefix().is_some();
         let loose = self.permits.iter().filter(|permit| {
             permit.types.is_empty() && !permit.rdata.is_empty() && permit.rdata.iter().all(is_net)
         });

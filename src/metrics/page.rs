@@ -221,6 +221,13 @@ impl Page {
             ["rule"],
             refusals.iter().map(|(rule, count)| ([&**rule], *count)),
         )?;
+        let observed = updates.observations();
+        to.counters(
+            "lastgood_observed",
+            "Changes that a rule which only observes would have refused, by rule",
+            ["rule"],
+            observed.iter().map(|(rule, count)| ([&**rule], *count)),
+        )?;
         let mut stages = to.begin(
             "lastgood_update_stage_duration",
             Some(&Unit::Seconds),

@@ -36,6 +36,8 @@ fn zone_changes(old: &[ZonePolicy], new: &[ZonePolicy]) -> Vec<String> {
             ("protections", before.protections != zone.protections),
             ("validate", before.validate != zone.validate),
             ("min_members", before.min_members != zone.min_members),
+            ("scope", before.scope != zone.scope),
+            ("ttl", before.ttl != zone.ttl),
             ("strict", before.strict != zone.strict),
         ];
         let other: Vec<&str> = parts
