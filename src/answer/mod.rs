@@ -136,18 +136,21 @@ fn answer_in(
     }
     match lookup::zone_for(context.published, question.key(), question.rtype).map(|z| &**z) {
         None => refuse(request, context, Rcode::Refused, out),
-        Some(Served::Unavailable { reason, .. }) => {
-            let reply = Reply::start(request, room(request, context), out);
-            Outcome::Answered(reply.finish(
-                Rcode::ServFail,
-                false,
-                Some((ede::INVALID_DATA, shortened(reason))),
-            ))
-        }
+        Some(Served::Unavailable { reason, .. }) => no_data(request, reason, context, out),
+        // RFC 8914 §4.25: "too old or having expired".
+        Some(Served::Zone(ServedZone {
+            hold: Some(hold), ..
+        })) if hold.is_expired => no_data(request, &hold.reason, context, out),
         Some(Served::Zone(zone)) => {
             Outcome::Answered(answer_from(zone, request, question, context, out))
         }
     }
+}
+
+fn no_data(request: &Request, reason: &str, context: &Context, out: &mut Vec<u8>) -> Outcome {
+    let reply = Reply::start(request, room(request, context), out);
+    let ede = Some((ede::INVALID_DATA, shortened(reason)));
+    Outcome::Answered(reply.finish(Rcode::ServFail, false, ede))
 }
 
 const MAILB: Rtype = Rtype(253);

@@ -184,9 +184,10 @@ impl<'o> Reply<'o> {
         }
     }
 
-    /// What was needed did not fit (RFC 2181 §9).
+    /// What was needed did not fit (RFC 2181 §9): nothing else is put in.
     pub fn truncate(&mut self) {
         self.truncated = true;
+        self.limit = self.limit.min(self.out.len());
     }
 
     /// From here on records are optional: they leave the options of the OPT their room.

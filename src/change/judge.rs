@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::ending;
 use super::reach::Reach;
 use super::{Body, Policy, RefusedWhy, Submission, members};
 use crate::check::{self, Finding, Severity};
@@ -204,17 +205,21 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Judges one submission about a zone against what is published; an import against what the store
-/// has of its zone too.
-pub(super) fn judge(
-    bench: &Bench<'_>,
-    submission: &Submission,
-    stored: Option<&ZoneRow>,
-) -> Judged {
+/// What the store has of a zone, where that counts beside what is published.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Stored<'a> {
+    /// For an import.
+    pub zone: Option<&'a ZoneRow>,
+    /// For an update of a zone that holds, where it may put them right.
+    pub rows: Option<&'a ZoneImage>,
+}
+
+/// Judges one submission about a zone against what is published, and against what the store has.
+pub(super) fn judge(bench: &Bench<'_>, submission: &Submission, stored: Stored<'_>) -> Judged {
     match &submission.body {
-        Body::Update { message, .. } => judge_update(bench, submission, message),
+        Body::Update { message, .. } => judge_update(bench, submission, message, stored.rows),
         Body::Import { records, replace } => {
-            judge_import(bench, submission, (records, *replace), stored)
+            judge_import(bench, submission, (records, *replace), stored.zone)
         }
         Body::Remove => judge_removal(bench, submission),
         Body::Restore => judge_restore(bench, submission),
@@ -228,6 +233,7 @@ pub(super) fn judge(
 fn updatable<'a>(
     bench: &Bench<'a>,
     submission: &Submission,
+    rows: Option<&ZoneImage>,
 ) -> Result<&'a ServedZone, Box<Judged>> {
     let origin = &submission.zone;
     let no = |decision| Box::new(Judged::plain(decision));
@@ -244,7 +250,7 @@ fn updatable<'a>(
     match served.zone() {
         Some(ServedZone {
             hold: Some(hold), ..
-        }) => Err(no(not_ready(origin, &hold.reason))),
+        }) if rows.is_none() => Err(no(not_ready(origin, &hold.reason))),
         None => Err(no(not_ready(origin, "it has no data fit to be served"))),
         Some(zone) => Ok(zone),
     }
@@ -284,9 +290,10 @@ fn judge_update(
     bench: &Bench<'_>,
     submission: &Submission,
     message: &update::UpdateMessage,
+    rows: Option<&ZoneImage>,
 ) -> Judged {
     let origin = &submission.zone;
-    let zone = match updatable(bench, submission) {
+    let zone = match updatable(bench, submission, rows) {
         Ok(zone) => zone,
         Err(judged) => return *judged,
     };
@@ -312,10 +319,17 @@ fn judge_update(
             after_view: &as_live(bench, &applied.after),
         },
     );
-    let decision = match refusal(&weighed.verdict) {
-        Some(refused) => refused,
-        None if applied.diff.is_empty() => Decision::Unchanged,
-        None => {
+    let mends = rows.map(|rows| ending::mends(&applied.after, rows, &operations));
+    let decision = match (refusal(&weighed.verdict), &zone.hold, mends) {
+        (Some(refused), ..) => refused,
+        (None, Some(hold), Some(false)) => not_ready(origin, &hold.reason),
+        (None, Some(_), Some(true)) => {
+            let highest = highest_served(bench, origin, &zone.image);
+            let pass = highest.filter(|_| !applied.serial_set);
+            commit(bench, &zone.image, applied.after, pass, true)
+        }
+        (None, ..) if applied.diff.is_empty() => Decision::Unchanged,
+        (None, ..) => {
             let old = zone.image.soa().map(|soa| soa.serial);
             let pass = old.filter(|_| !applied.serial_set);
             commit(bench, &zone.image, applied.after, pass, false)
@@ -361,7 +375,14 @@ fn judge_import(
         });
     }
     match ZoneImage::from_records(origin.clone(), records.iter().cloned()) {
-        Ok(after) => judge_replacement(bench, submission, after, stored),
+        Ok(after) => {
+            let mut judged = judge_replacement(bench, submission, after, stored);
+            let listed = check::of_records(records);
+            judged
+                .warnings
+                .extend(listed.iter().map(Finding::to_string));
+            judged
+        }
         Err(outside) => Judged::plain(Decision::Failed {
             rcode: Rcode::NotZone,
             reason: outside.to_string(),

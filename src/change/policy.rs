@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,10 @@ pub struct ZonePolicy {
     pub ttl: Ttls,
     /// Errors of a zone as it is imported are as bad as fatal findings.
     pub strict: bool,
+    /// How long the last good version is answered from while the live data are not fit. `None`: for
+    /// as long as it takes.
+    #[serde(default)]
+    pub max_age_secs: Option<u64>,
 }
 
 /// For policies that were kept before the rule could be set.
@@ -44,7 +49,12 @@ impl ZonePolicy {
             scope: Mode::Enforce,
             ttl: Ttls::default(),
             strict: false,
+            max_age_secs: None,
         }
+    }
+
+    pub(super) fn max_age(&self) -> Option<Duration> {
+        self.max_age_secs.map(Duration::from_secs)
     }
 
     /// In what `new` protects less than this policy, in sentences.
@@ -309,6 +319,7 @@ mod tests {
             keys: Vec::new(),
             queue: 1,
             poll: std::time::Duration::from_secs(1),
+            scrub: None,
         };
         let policy = Policy::new(&settings, kept);
         let origin = "example.com.".parse().unwrap();

@@ -36,6 +36,7 @@ fn begin(dir: &FilePath) -> (Handle, Reader, Counters) {
         keys: vec![(name("writer."), vec![anything()])],
         queue: 64,
         poll: Duration::from_millis(20),
+        scrub: None,
     };
     let (publish, reader) = zone::pointer();
     let counters = Counters::default();

@@ -21,12 +21,27 @@ use crate::update::SerialPolicy;
 use crate::{admin, change, store};
 
 const TOP: &[&str] = &["server", "store", "control", "metrics", "key", "zone"];
-const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
+const STORE: &[&str] = &[
+    "path",
+    "snapshot",
+    "retain_revisions",
+    "retain_days",
+    "scrub",
+];
 const CONTROL: &[&str] = &["socket"];
 const METRICS: &[&str] = &["listen"];
-const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
+const KEY: &[&str] = &[
+    "name",
+    "algorithm",
+    "allow_sha1",
+    "secret",
+    "secret_file",
+    "allow",
+];
 const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "operations", "from"];
-const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
+const ZONE: &[&str] = &[
+    "name", "file", "serial", "strict", "max_age", "limits", "protect",
+];
 const PROTECT: &[&str] = &["name", "types", "min_members", "external"];
 
 /// Messages that may wait for the writer before more are turned away.
@@ -36,11 +51,15 @@ const QUEUE: usize = 4096;
 const POLL: Duration = Duration::from_millis(250);
 /// How long a commit waits for somebody's `sqlite3` to let go of the store.
 const BUSY_TIMEOUT_MS: u64 = 5000;
+const SCRUB: Duration = Duration::from_secs(600);
+
 #[derive(Debug)]
 pub struct KeyStanza {
     pub name: Name,
     /// `None`: as the key file says, or else hmac-sha256.
     pub algorithm: Option<Algorithm>,
+    /// For a client that knows nothing better.
+    pub allow_sha1: bool,
     pub secret: SecretSource,
     pub permits: Vec<Permit>,
     place: Place,
@@ -91,6 +110,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
                 .collect(),
             queue: QUEUE,
             poll: POLL,
+            scrub: scrub(&top)?,
         },
         keys,
         zones,
@@ -139,6 +159,16 @@ fn retention(section: Option<&Section<'_>>) -> Result<store::Retention, ConfigEr
     Ok(retention)
 }
 
+/// How often store and snapshot are read through for damage.
+fn scrub(top: &Section<'_>) -> Result<Option<Duration>, ConfigError> {
+    let section = top.section("store", "[store]", STORE)?;
+    match section.as_ref().and_then(|section| section.get("scrub")) {
+        None => Ok(Some(SCRUB)),
+        Some(entry) if matches!(entry.text(""), Ok("off")) => Ok(None),
+        Some(entry) => entry.span().map(Some),
+    }
+}
+
 fn control(top: &Section<'_>, dir: &Path) -> Result<admin::Settings, ConfigError> {
     let section = top.section("control", "[control]", CONTROL)?;
     let socket = path_of(section.as_ref(), "socket", dir)?;
@@ -175,13 +205,19 @@ fn path_of(
     }
 }
 
+const ALGORITHM: &str =
+    "\"hmac-sha256\", \"hmac-sha384\", \"hmac-sha512\", \"hmac-sha224\" or \"hmac-sha1\"";
 const KEY_NAME: &str = "the name of a key, such as \"enactor-a.\"";
 
 fn key(section: &Section<'_>, dir: &Path) -> Result<KeyStanza, ConfigError> {
     let name: Name = section.require("name", KEY_NAME)?.parsed(KEY_NAME)?;
     let algorithm = match section.get("algorithm") {
         None => None,
-        Some(entry) => Some(entry.parsed("\"hmac-sha256\", \"hmac-sha384\" or \"hmac-sha512\"")?),
+        Some(entry) => Some(entry.parsed(ALGORITHM)?),
+    };
+    let allow_sha1 = match section.get("allow_sha1") {
+        Some(entry) => entry.flag()?,
+        None => false,
     };
     let secret = match (
         section.get("secret"),
@@ -203,6 +239,7 @@ fn key(section: &Section<'_>, dir: &Path) -> Result<KeyStanza, ConfigError> {
     Ok(KeyStanza {
         name,
         algorithm,
+        allow_sha1,
         secret,
         permits: permits.iter().map(permit).collect::<Result<_, _>>()?,
         place: section.place(),
@@ -357,6 +394,10 @@ fn policy(section: &Section<'_>, origin: &Name) -> Result<change::ZonePolicy, Co
             Some(entry) => entry.flag()?,
             None => false,
         },
+        max_age_secs: match section.get("max_age") {
+            Some(entry) => Some(entry.span()?.as_secs()),
+            None => None,
+        },
     })
 }
 
@@ -430,14 +471,27 @@ impl KeyStanza {
         warnings: &mut Vec<String>,
     ) -> Result<(Algorithm, Vec<u8>), ConfigError> {
         let default = self.algorithm.unwrap_or(Algorithm::HmacSha256);
-        match &self.secret {
-            SecretSource::Inline(secret) => Ok((default, secret.octets().to_vec())),
-            SecretSource::File(path) => secret::read(path, &self.name, self.algorithm, warnings)
-                .map_err(|reason| ConfigError::Secret {
-                    place: self.place.clone(),
-                    name: self.name.to_string(),
-                    reason,
-                }),
+        let wrong = |reason| ConfigError::Secret {
+            place: self.place.clone(),
+            name: self.name.to_string(),
+            reason,
+        };
+        let (algorithm, secret) = match &self.secret {
+            SecretSource::Inline(secret) => (default, secret.octets().to_vec()),
+            SecretSource::File(path) => {
+                secret::read(path, &self.name, self.algorithm, warnings).map_err(wrong)?
+            }
+        };
+        if algorithm.is_weak() {
+            if !self.allow_sha1 {
+                return Err(wrong(secret::SecretError::Weak { algorithm }));
+            }
+            warnings.push(format!(
+                "{}: key {}: {algorithm} is weak (RFC 8945 §6); hmac-sha256 is better, as soon as \
+                 the client knows it",
+                self.place, self.name
+            ));
         }
+        Ok((algorithm, secret))
     }
 }

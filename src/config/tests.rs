@@ -106,7 +106,7 @@ fn a_wrong_value_is_named_with_what_was_expected() {
         (
             "[[key]]\nname = \"k.\"\nalgorithm = \"hmac-md5\"",
             ":5: `algorithm` in [[key]] is \"hmac-md5\"; \
-             expected \"hmac-sha256\", \"hmac-sha384\" or \"hmac-sha512\"",
+             expected \"hmac-sha256\", \"hmac-sha384\", \"hmac-sha512\", \"hmac-sha224\" or \"hmac-sha1\"",
         ),
         (
             "[[key]]\nname = \"k.\"",
@@ -265,6 +265,39 @@ fn a_key_file_that_others_may_read_is_refused_with_the_mend() {
     for mode in [0o600, 0o640, 0o400] {
         keyed(dir.path(), "aHVzaA==\n", mode).load_keys().unwrap();
     }
+}
+
+#[test]
+fn sha1_is_off_until_the_stanza_turns_it_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |stanza: &str| {
+        let text = format!("{SERVER}[[key]]\nname = \"k.\"\n{stanza}\n");
+        Config::from_str(&text, dir.path()).unwrap().load_keys()
+    };
+    let inline = "algorithm = \"hmac-sha1\"\nsecret = \"aHVzaA==\"";
+    let error = load(inline).unwrap_err().to_string();
+    let mend = "hmac-sha1 is weak and off; allow_sha1 = true in this [[key]] turns it on";
+    assert!(error.ends_with(mend), "{error}");
+    assert!(error.contains(":3: key k.: "), "{error}");
+    assert!(load(&format!("{inline}\nallow_sha1 = false")).is_err());
+    let warnings = load(&format!("{inline}\nallow_sha1 = true"))
+        .unwrap()
+        .warnings;
+    assert!(warnings[0].contains("hmac-sha1 is weak"), "{warnings:?}");
+    // The same where the key file names it.
+    let clause = key_clause(&"k.".parse().unwrap(), Algorithm::HmacSha1, b"hush");
+    let from_file = keyed(dir.path(), &clause, 0o600);
+    assert!(
+        from_file
+            .load_keys()
+            .unwrap_err()
+            .to_string()
+            .ends_with(mend)
+    );
+    let warnings = load("allow_sha1 = true\nsecret = \"aHVzaA==\"")
+        .unwrap()
+        .warnings;
+    assert!(warnings.iter().all(|warning| !warning.contains("weak")));
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod updates;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use classic::classic;
@@ -37,6 +37,11 @@ struct Inner {
     /// Milliseconds from the start to when the live data were last looked at, and one more; 0:
     /// never.
     store_seen: AtomicU64,
+    /// Changes fail, because the store cannot be written.
+    store_failing: AtomicBool,
+    scrubs: AtomicU64,
+    /// What the last scrub found.
+    scrub_faults: AtomicU64,
 }
 
 /// Sums for people, who look at `status`.
@@ -61,6 +66,9 @@ impl Default for Counters {
             queries: queries::Queries::default(),
             updates: updates::Updates::default(),
             store_seen: AtomicU64::new(0),
+            store_failing: AtomicBool::new(false),
+            scrubs: AtomicU64::new(0),
+            scrub_faults: AtomicU64::new(0),
         }))
     }
 }
@@ -124,6 +132,17 @@ impl Counters {
         let millis = self.0.started.elapsed().as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX).saturating_add(1);
         self.0.store_seen.store(millis, Ordering::Relaxed);
+    }
+
+    /// Whether changes fail because the store cannot be written.
+    pub fn store_failing(&self, is_so: bool) {
+        self.0.store_failing.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Store and snapshot were read through; so many faults were found.
+    pub fn scrubbed(&self, faults: usize) {
+        self.0.scrub_faults.store(faults as u64, Ordering::Relaxed);
+        self.0.scrubs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How long ago the live data were last looked at.

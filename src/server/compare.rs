@@ -39,6 +39,7 @@ fn zone_changes(old: &[ZonePolicy], new: &[ZonePolicy]) -> Vec<String> {
             ("scope", before.scope != zone.scope),
             ("ttl", before.ttl != zone.ttl),
             ("strict", before.strict != zone.strict),
+            ("max_age", before.max_age_secs != zone.max_age_secs),
         ];
         let other: Vec<&str> = parts
             .iter()
@@ -128,6 +129,7 @@ pub(super) fn needs_restart(started: &Config, new: &Config) -> Vec<String> {
             &old.store.retention.days,
             &now.store.retention.days,
         ),
+        stays("[store] scrub", &old.change.scrub, &now.change.scrub),
         stays("[metrics] listen", &old.admin.metrics, &now.admin.metrics),
         stays("[control] socket", &old.admin.socket, &now.admin.socket),
     ]

@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod alike;
 mod answers;
 mod beginnings;
 mod commands;
@@ -13,6 +14,7 @@ mod crowded;
 mod docs;
 mod doors;
 mod endings;
+mod fences;
 mod handedits;
 mod holding;
 mod keys;
@@ -28,7 +30,9 @@ mod refusals;
 mod reload;
 mod sideways;
 mod situations;
+mod snapshots;
 mod syncs;
 mod together;
 mod updates;
 mod verbs;
+mod zonefiles;
