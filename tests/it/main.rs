@@ -23,6 +23,7 @@ mod readme;
 mod reasons;
 mod refusals;
 mod reload;
+mod retransmissions;
 mod sideways;
 mod situations;
 mod syncs;

@@ -9,7 +9,7 @@ mod generate;
 mod known;
 mod random;
 mod servers;
-mod wire;
+pub mod wire;
 mod zone;
 
 use std::collections::BTreeMap;

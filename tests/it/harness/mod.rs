@@ -3,7 +3,7 @@
 //! `lab` starts and stops servers, `programs` runs other programs with a bound on their time, `dig`
 //! reads what dig and kdig print, `exposition` what Prometheus is told, `library` is the client that
 //! is no program, `pages` follows the documentation, `patience` waits for a condition instead of a
-//! length of time, `ports` finds free ones.
+//! length of time, `ports` finds free ones, `process` is a server that can be killed.
 
 pub mod dig;
 pub mod exposition;
@@ -12,6 +12,7 @@ pub mod library;
 pub mod pages;
 pub mod patience;
 pub mod ports;
+pub mod process;
 pub mod programs;
 
 pub use patience::eventually;
