@@ -25,6 +25,7 @@ mod refusals;
 mod reload;
 mod retransmissions;
 mod sideways;
+mod signatures;
 mod situations;
 mod syncs;
 mod together;
