@@ -12,6 +12,7 @@ mod beginnings;
 mod commands;
 mod docs;
 mod endings;
+mod groups;
 mod handedits;
 mod holding;
 mod keys;
