@@ -13,6 +13,13 @@ pub struct UpdateMessage {
     pub(super) updates: Vec<Entry>,
 }
 
+impl UpdateMessage {
+    /// The owners that the update section names.
+    pub fn owners(&self) -> impl Iterator<Item = &Name> {
+        self.updates.iter().map(|entry| &entry.owner)
+    }
+}
+
 /// One record of the prerequisite or of the update section.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {

@@ -61,7 +61,7 @@ impl Trio {
         // Each rule that can refuse an update is off.
         let config = lab::head()
             + "[[zone]]\nname = \"alike.test.\"\nfile = \"alike.zone\"\n\
-               [zone.limits]\nvalidate = \"off\"\nmin_members = \"off\"\n";
+               [zone.limits]\nvalidate = \"off\"\nmin_members = \"off\"\nttl = \"off\"\n";
         Trio {
             origin: ORIGIN.parse().expect("a name"),
             lab: Lab::of(&config, &[("alike.zone", ZONE_TEXT)]),
