@@ -101,8 +101,9 @@ fn an_update_is_synced_before_its_answer_and_a_flood_of_refusals_is_not() {
     for _ in 0..30 {
         assert!(traced.update(REFUSED).both().contains("REFUSED"));
     }
+    // One for the first of them; what is done while nobody waits has its own now and then.
     let flood = traced.syncs("fdatasync") - after;
-    assert!(flood <= 3, "{flood} syncs for 30 refusals");
+    assert!(flood <= 8, "{flood} syncs for 30 refusals");
 }
 
 #[test]

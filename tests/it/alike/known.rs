@@ -74,6 +74,16 @@ pub const RCODES: &[KnownRcode] = &[
         },
     },
     KnownRcode {
+        what: "a prerequisite of a type of questions is judged in its turn",
+        section: "RFC 2136 §3.2: the first that does not hold decides",
+        is_it: |pair| {
+            let mut rows = pair.message.prerequisites.iter();
+            OF_PREREQUISITES.contains(&pair.rcodes[0])
+                && pair.rcodes[1] == FORMERR
+                && rows.any(|row| row.class == IN && row.rtype.is_meta())
+        },
+    },
+    KnownRcode {
         what: "a zone of class CH, ANY or NONE is none of ours",
         section: "RFC 2136 §3.1.2",
         is_it: |pair| {
