@@ -28,4 +28,5 @@ mod syncs;
 mod together;
 mod updates;
 mod verbs;
+mod verdicts;
 mod zonefiles;
