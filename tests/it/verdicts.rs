@@ -10,7 +10,7 @@ use std::thread;
 
 use lastgood::admin::examine;
 use lastgood::rr::token::Lexer;
-use lastgood::rr::{Name, Record};
+use lastgood::rr::{Name, Record, rdata};
 use lastgood::server::read_zone_file;
 use lastgood::zone::ZoneImage;
 use lastgood::zonefile;
@@ -415,7 +415,7 @@ impl Scribe {
         let (rtype, data) = match generic {
             true => (
                 format!("TYPE{}", record.rtype.0),
-                lastgood::rr::rdata::generic_text(&record.rdata),
+                rdata::generic_text(&record.rdata),
             ),
             false => (record.rtype.to_string(), record.rdata_text()),
         };
@@ -488,6 +488,11 @@ fn random_file(records: &[Record], seed: u64) -> Case {
     }
 }
 
+fn random_files() -> u64 {
+    let count = std::env::var("LASTGOOD_ZONE_FILES");
+    count.map_or(RANDOM_FILES, |count| count.parse().expect("a number"))
+}
+
 #[test]
 fn random_spellings_are_read_as_bind_reads_them() {
     let mut records = Vec::new();
@@ -502,8 +507,53 @@ fn random_spellings_are_read_as_bind_reads_them() {
         );
     }
     assert!(records.len() > 80, "{}", records.len());
-    let count = std::env::var("LASTGOOD_ZONE_FILES");
-    let count = count.map_or(RANDOM_FILES, |count| count.parse().expect("a number"));
-    let cases: Vec<Case> = (0..count).map(|seed| random_file(&records, seed)).collect();
+    let cases: Vec<Case> = (0..random_files())
+        .map(|seed| random_file(&records, seed))
+        .collect();
+    compare(&cases);
+}
+
+/// Data of known types with octets changed, missing or too many, in the generic form.
+fn malformed(records: &[Record], seed: u64) -> Case {
+    let mut random = Random(seed);
+    let record = &records[random.below(records.len())];
+    let mut data = record.rdata.to_vec();
+    match random.below(4) {
+        0 => data.truncate(random.below(data.len() + 1)),
+        1 => data.push(random.below(256) as u8),
+        _ => {
+            for _ in 0..=random.below(2) {
+                let at = random.below(data.len().max(1));
+                if let Some(octet) = data.get_mut(at) {
+                    *octet = random.below(256) as u8;
+                }
+            }
+        }
+    }
+    let line = format!("x TYPE{} {}", record.rtype.0, rdata::generic_text(&data));
+    Case {
+        text: format!("{HEAD}{line}\n").into_bytes(),
+        label: format!("{line} ; {}", record.rtype),
+    }
+}
+
+#[test]
+fn malformed_data_are_refused_only_where_others_refuse_them() {
+    let parsed = read_zone_file(&zonefiles("every-type.zone"), &origin()).expect("a file");
+    let mut records = parsed.records;
+    records
+        .retain(|record| !["SOA", "CNAME", "DNAME"].contains(&record.rtype.to_string().as_str()));
+    let folder = TempDir::new().expect("a scratch folder");
+    let is_refused = |case: &Case| {
+        let file = folder.path().join("ours.zone");
+        fs::write(&file, &case.text).expect("a scratch file");
+        ours(&file).is_none()
+    };
+    let tried = random_files() * 20;
+    let cases: Vec<Case> = (0..tried)
+        .map(|seed| malformed(&records, seed))
+        .filter(is_refused)
+        .collect();
+    assert!(cases.len() > 30, "{}", cases.len());
     compare(&cases);
 }
