@@ -78,6 +78,11 @@ pub(super) fn accept_hint(zone: &Name, rule: &str) -> String {
     )
 }
 
+/// For a zone whose rows changed and nobody knows why.
+pub(super) fn accept_plain_hint(zone: &Name) -> String {
+    format!("# or, to take the rows as they are: lastgood zone accept {zone}")
+}
+
 /// A path as a shell takes it for one word.
 fn for_shell(path: &std::path::Path) -> String {
     let text = path.display().to_string();

@@ -10,7 +10,7 @@ use super::identity::Identity;
 use super::retention::{self, Pruned, Retention};
 use super::revision::{self, NewRevision, RevisionRow};
 use super::rows::{self, FreezeRow, Loaded, Reader, ZoneRow};
-use super::{StoreError, TTL_MAX};
+use super::{StoreError, TTL_MAX, open, schema};
 use crate::rr::{Name, RrSet, Rtype, rdata};
 use crate::zone::{Diff, Digest, ZoneImage};
 
@@ -50,6 +50,19 @@ impl<'a> Transaction<'a> {
 
     pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
         rows::zones(&self.inner)
+    }
+
+    /// Zones of which others changed rows, as far as they are names.
+    pub fn touched_zones(&self) -> Result<Vec<Name>, StoreError> {
+        let texts = rows::touched_zones(&self.inner)?;
+        Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
+    }
+
+    /// Whether the tables are ours; what of the schema others took away is put back where no data
+    /// went with it, and told of, a sentence each.
+    pub fn mend_schema(&self) -> Result<Vec<String>, StoreError> {
+        open::check_schema(&self.inner, self.identity.path())?;
+        schema::mend(&self.inner)
     }
 
     pub fn zone(&self, origin: &Name) -> Result<Option<ZoneRow>, StoreError> {

@@ -341,6 +341,9 @@ fn rows_cannot_smuggle_a_second_record() {
         (Rtype::A, "192.0.2.1 ("),
         (Rtype::A, "192.0.2.1 )"),
         (Rtype::A, "192.0.2.1 \"x"),
+        (Rtype::TXT, "a text("),
+        (Rtype::TXT, "(\"a)\" ;)"),
+        (Rtype::TXT, "\\# 0"),
     ] {
         assert!(from_text(rtype, text).is_err(), "{rtype} {text:?}");
     }
