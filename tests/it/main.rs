@@ -41,4 +41,5 @@ mod syncs;
 mod together;
 mod updates;
 mod verbs;
+mod verdicts;
 mod zonefiles;
