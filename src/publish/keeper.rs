@@ -382,7 +382,9 @@ impl Worker {
             };
             if row.digest != image.digest() {
                 let zone = &row.origin;
-                return Err(format!("it has other data of {zone} at revision {revision}"));
+                return Err(format!(
+                    "it has other data of {zone} at revision {revision}"
+                ));
             }
             snapshot.load(&row).map_err(|error| error.to_string())?;
             let records = image.record_count();

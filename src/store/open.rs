@@ -1,5 +1,6 @@
 //! Opening the database: which files may be touched, how the connection is set, the schema.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -107,12 +108,8 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", false)?;
-    Migrations::from_slice(MIGRATIONS)
-        .to_latest(&mut connection)
-        .map_err(|error| match error {
-            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
-            other => StoreError::Damaged(other.to_string()),
-        })?;
+    migrate(&mut connection)?;
+    check_tables(&connection)?;
     // Reads, so that log and index are there to be remembered.
     rows::data_version(&connection)?;
     rows::zones(&connection)?;
@@ -121,6 +118,38 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
         connection,
         identity,
     })
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let migrations = Migrations::from_slice(MIGRATIONS);
+    let migrated = migrations.to_latest(connection);
+    migrated.map_err(|error| match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+        other => StoreError::Damaged(other.to_string()),
+    })
+}
+
+/// Whether every table and column is there that a commit needs: a store without its audit would be
+/// served, and refuse every update without a reason that anybody could act on.
+fn check_tables(connection: &Connection) -> Result<(), StoreError> {
+    let mut fresh = Connection::open_in_memory()?;
+    migrate(&mut fresh)?;
+    let found = columns(connection)?;
+    match columns(&fresh)?.difference(&found).next() {
+        Some((table, column)) => Err(StoreError::Damaged(format!(
+            "its table `{table}` has no column `{column}`, or is not there"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// By table and name.
+fn columns(connection: &Connection) -> Result<BTreeSet<(String, String)>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The schema that this program writes.
