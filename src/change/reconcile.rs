@@ -12,7 +12,7 @@ use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::{Note, Turn};
 use super::{Policy, RefusedWhy, Submission, repair};
-use crate::guard::{Actor, Path};
+use crate::guard::{self, Actor, Path};
 use crate::publish;
 use crate::rr::message::{Rcode, ede};
 use crate::rr::{Key, Name, Serial};
@@ -64,7 +64,7 @@ pub(super) struct Case {
 pub(super) struct Unfit {
     reason: String,
     refusal: Option<Decision>,
-    verdict: Option<crate::guard::Verdict>,
+    verdict: Option<guard::Verdict>,
 }
 
 pub(super) fn by_hand() -> Actor {
@@ -200,6 +200,7 @@ fn take_later(
         &Proposal {
             submission_path: Path::HandEdit,
             actor: &by_hand(),
+            source: None,
             override_: None,
             before: served,
             operations: &[],
@@ -293,6 +294,7 @@ fn edit(
     let proposal = Proposal {
         submission_path: Path::HandEdit,
         actor: &actor,
+        source: None,
         override_: None,
         before: served,
         operations: &[],
@@ -336,6 +338,7 @@ fn edit(
     let (next, reference) = take_in(tx, &commit, &account, course, moment)?;
     desk.judged.remove(origin);
     turn.change(commit.after, next, &commit.diff);
+    turn.observe(origin, Some(&weighed.verdict), &reference);
     turn.notes.push(Note::Edited {
         zone: origin.clone(),
         reference,
@@ -409,7 +412,9 @@ pub(super) fn hold(
     let ids: Vec<i64> = case.loaded.bad.iter().map(|row| row.id).collect();
     let mut mend = repair::sql(desk.path, origin, &ids, diff);
     mend.push_str(&format!("\n{}", repair::restore_hint(origin)));
-    if let Some(Decision::Refused { rule, .. }) = &unfit.refusal {
+    if let Some(Decision::Refused { rule, .. }) = &unfit.refusal
+        && guard::OVERRIDABLE.contains(&rule.as_str())
+    {
         mend.push_str(&format!("\n{}", repair::accept_hint(origin, rule)));
     }
     let seen = desk.judged.insert(origin.clone(), image.digest());
@@ -438,6 +443,7 @@ pub(super) fn hold(
         let moment = Moment::now();
         let reference =
             tx.add_audit(audit_row(origin, &actor, &account, course, moment, refusal))?;
+        turn.observe(origin, unfit.verdict.as_ref(), &reference);
         turn.notes
             .push(Note::refused(origin, &actor, refusal, reference, moment));
     }

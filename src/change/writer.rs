@@ -149,6 +149,7 @@ impl WriterThread {
             }
             !is_lost
         });
+        self.standing.wait_for(&unknown, &turn.view);
         self.finish(turn);
         self.board.set_orphaned(&self.policy.orphaned);
         let published = self.publisher.current();
@@ -542,6 +543,7 @@ impl WriterThread {
                 self.settings.zones = reload.settings.zones;
                 self.settings.keys = reload.settings.keys;
                 let (view, unknown) = reload::unknown(&self.policy, &view);
+                self.standing.wait_for(&unknown, &view);
                 let mut turn = Turn::new(view, self.freezes.clone());
                 turn.notes.extend(unknown.iter().map(|zone| Note::Held {
                     zone: zone.clone(),
