@@ -156,8 +156,19 @@ fn answer_from(
         room.option_octets = HOLD_EDE_OCTETS;
     }
     let mut reply = Reply::start(request, room, out);
-    let (rcode, authoritative) =
-        resolve::resolve(&zone.image, question, context.transport, &mut reply);
+    let walk = |reply: &mut Reply| {
+        resolve::resolve(
+            context.published,
+            &zone.image,
+            question,
+            context.transport,
+            reply,
+        )
+    };
+    let (mut rcode, mut authoritative) = walk(&mut reply);
+    if reply.begins_anew() {
+        (rcode, authoritative) = walk(&mut reply);
+    }
     let Some(hold) = &zone.hold else {
         return reply.finish(rcode, authoritative, None);
     };

@@ -39,6 +39,8 @@ impl Dice {
 }
 
 const LABELS: &[&str] = &["a", "b", "c", "www", "Mixed", "_tcp", "ns", "x-1", "*"];
+/// The name of a child that may be a zone of its own as well.
+pub const CHILD: &str = "kid";
 const OUTSIDE: &[&str] = &["host.example.net.", "Example.ORG.", "ns.elsewhere.invalid."];
 const TTLS: &[u32] = &[0, 60, 300, 3600, 86_400];
 
@@ -80,6 +82,10 @@ pub fn zone(origin: &str, seed: u64) -> String {
     }
     if draft.dice.one_in(2) {
         draft.own_server();
+    }
+    if draft.dice.one_in(2) {
+        let child = draft.origin.child(CHILD.as_bytes()).expect("a short name");
+        draft.names.insert(child, Kind::Cut);
     }
     for _ in 0..draft.dice.below(24) + 4 {
         draft.grow();
@@ -125,10 +131,11 @@ impl Draft<'_> {
 
     /// One more name, below one that may have names below it.
     fn grow(&mut self) {
+        let child = self.origin.child(CHILD.as_bytes()).expect("a short name");
         let open: Vec<Name> = self
             .names
             .iter()
-            .filter(|(_, kind)| **kind != Kind::Dname)
+            .filter(|(name, kind)| **kind != Kind::Dname && **name != child)
             .map(|(name, _)| name.clone())
             .collect();
         let mut name = self.dice.pick(&open).clone();

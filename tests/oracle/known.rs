@@ -9,7 +9,7 @@ use crate::verdict::{Case, Field};
 
 pub struct Known {
     pub name: &'static str,
-    pub field: Field,
+    pub fields: &'static [Field],
     pub why: &'static str,
     pub section: &'static str,
     /// Whether this is it; `theirs` is the view of one that the others agree with, or of any where
@@ -20,28 +20,35 @@ pub struct Known {
 pub const KNOWN: &[Known] = &[
     Known {
         name: "no-ns-beside-data",
-        field: Field::Authority,
+        fields: &[Field::Authority],
         why: "an answer has what was asked for; named and nsd add the zone's NS, knotd does not",
         section: "RFC 1034 §4.3.2, step 3.a",
         holds: no_ns_beside_data,
     },
     Known {
         name: "any-over-udp",
-        field: Field::Answer,
+        fields: &[Field::Answer],
         why: "ANY over UDP gets the smallest RRset of the name; knotd and nsd give the first, named all",
         section: "RFC 8482 §4.1",
         holds: any_over_udp,
     },
     Known {
         name: "any-over-tcp",
-        field: Field::Answer,
+        fields: &[Field::Answer],
         why: "ANY over TCP gets all, as from named; knotd and nsd give one RRset over TCP too",
         section: "RFC 8482 §4.4",
         holds: any_over_tcp,
     },
     Known {
+        name: "endless-chain",
+        fields: &[Field::Rcode, Field::Tc, Field::Answer, Field::Authority],
+        why: "a chain without end stops at twelve aliases; each of the others has a bound of its own",
+        section: "RFC 1034 §3.6.2",
+        holds: endless_chain,
+    },
+    Known {
         name: "rcode-of-truncated-any",
-        field: Field::Rcode,
+        fields: &[Field::Rcode],
         why: "the RCODE is the chain's end's, for ANY and for what does not fit too",
         section: "RFC 6604 §3",
         holds: |case, theirs| {
@@ -50,7 +57,7 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "fits-compressed",
-        field: Field::Tc,
+        fields: &[Field::Tc, Field::Authority],
         why: "what fits is sent; the others compress less and truncate",
         section: "RFC 2181 §9",
         holds: fits_compressed,
@@ -85,17 +92,27 @@ fn any_over_udp(case: &Case, theirs: &View) -> bool {
         && octets(case.ours) <= octets(theirs)
 }
 
+/// Ours has as many aliases as there may be in an answer, or would have.
+fn endless_chain(case: &Case, _: &View) -> bool {
+    let answer = &case.ours.answer;
+    let aliases = answer.iter().filter(|r| r.rtype == Rtype::CNAME).count();
+    let by_dname = answer.iter().any(|r| r.rtype == Rtype::DNAME);
+    aliases == 12 || case.ours.tc && by_dname && aliases > 5
+}
+
 fn any_over_tcp(case: &Case, theirs: &View) -> bool {
     case.question.rtype == Rtype::ANY
         && case.form == Form::Tcp
         && theirs.answer.iter().all(|record| case.ours.answer.contains(record))
 }
 
-fn fits_compressed(case: &Case, theirs: &View) -> bool {
-    // Someone who did fit it in says the same.
-    let agrees = |other: &&View| {
-        let own = (&case.ours.answer, &case.ours.authority);
-        !other.tc && (&other.answer, &other.authority) == own
-    };
-    case.form != Form::Tcp && theirs.tc && !case.ours.tc && case.theirs.iter().any(agrees)
+fn fits_compressed(case: &Case, _: &View) -> bool {
+    let others = case.theirs.iter();
+    let (truncated, whole): (Vec<&View>, Vec<&View>) = others.partition(|view| view.tc);
+    // knotd leaves out the SOA without a word.
+    let is_whole = |view: &&View| view.answer == case.ours.answer;
+    case.form != Form::Tcp
+        && !case.ours.tc
+        && !truncated.is_empty()
+        && whole.iter().any(is_whole)
 }

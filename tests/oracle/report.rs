@@ -83,7 +83,7 @@ impl Report {
 
 fn known(case: &Case, field: Field, theirs: &[&View]) -> Option<&'static str> {
     let holds = |entry: &&crate::known::Known| {
-        entry.field == field && theirs.iter().any(|theirs| (entry.holds)(case, theirs))
+        entry.fields.contains(&field) && theirs.iter().any(|theirs| (entry.holds)(case, theirs))
     };
     KNOWN.iter().find(holds).map(|entry| entry.name)
 }
