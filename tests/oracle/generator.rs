@@ -90,6 +90,9 @@ pub fn zone(origin: &str, seed: u64) -> String {
     for _ in 0..draft.dice.below(24) + 4 {
         draft.grow();
     }
+    if draft.dice.one_in(8) {
+        draft.large();
+    }
     let names: Vec<(Name, Kind)> = draft.names.clone().into_iter().collect();
     for (name, kind) in names {
         match kind {
@@ -232,6 +235,29 @@ impl Draft<'_> {
             "CAA" => format!("0 issue \"ca{n}.example.net\""),
             "RP" => format!("{target} txt{n}.example.net."),
             _ => format!("\\# 3 0102{n:02X}"),
+        }
+    }
+
+    /// What fills messages: many addresses, many hosts, many servers of a child, many aliases.
+    fn large(&mut self) {
+        let large = self.origin.child(b"large").expect("a short name");
+        let at = |label: &str| large.child(label.as_bytes()).expect("a short name");
+        let count = self.dice.below(60) + 10;
+        for n in 0..count {
+            let host = at(&format!("host{n}"));
+            let server = at("cut").child(format!("ns{n}").as_bytes()).expect("a short name");
+            self.record_ttl(&large, 300, "A", &format!("198.51.100.{n}"));
+            self.record_ttl(&large, 300, "MX", &format!("{n} {host}"));
+            self.record_ttl(&host, 300, "AAAA", &format!("2001:db8:1::{n}"));
+            if n < count / 4 {
+                self.record_ttl(&at("cut"), 300, "NS", &server.to_string());
+                self.record_ttl(&server, 300, "A", &format!("198.51.100.{n}"));
+                self.record_ttl(&at("beside"), 300, "NS", &host.to_string());
+            }
+            if n < 9 {
+                let next = at(&format!("alias{}", n + 1));
+                self.record_ttl(&at(&format!("alias{n}")), 300, "CNAME", &next.to_string());
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Differences from the others that we stand by, each with its reason and the RFC section for it.
 //! `docs/conformance.md` has each by name.
 
-use lastgood::rr::Rtype;
+use lastgood::rr::message::CLASS_ANY;
+use lastgood::rr::{Name, Rtype};
 
 use crate::asking::Form;
 use crate::response::{Record, View};
@@ -40,6 +41,25 @@ pub const KNOWN: &[Known] = &[
         holds: any_over_tcp,
     },
     Known {
+        name: "meta-types",
+        fields: &[Field::Rcode, Field::Aa, Field::Answer, Field::Authority],
+        why: "types of transactions and of mailboxes are no data: FORMERR or NOTIMP, as from named",
+        section: "RFC 6895 §3.1",
+        holds: |case, _| {
+            matches!(case.question.rtype.0, 41 | 249 | 250 | 253 | 254)
+                && case.ours.rcode == case.theirs[0].rcode
+        },
+    },
+    Known {
+        name: "soa-for-any-class",
+        fields: &[Field::Authority],
+        why: "a negative answer to a question of class ANY has its SOA, as from knotd",
+        section: "RFC 2308 §3",
+        holds: |case, _| {
+            case.question.class == CLASS_ANY && case.is_alike(Field::Authority, 1)
+        },
+    },
+    Known {
         name: "endless-chain",
         fields: &[Field::Rcode, Field::Tc, Field::Answer, Field::Authority],
         why: "a chain without end stops at twelve aliases; each of the others has a bound of its own",
@@ -54,6 +74,20 @@ pub const KNOWN: &[Known] = &[
         holds: |case, theirs| {
             case.question.rtype == Rtype::ANY && case.ours.tc && theirs.tc
         },
+    },
+    Known {
+        name: "glue-or-tc",
+        fields: &[Field::Tc],
+        why: "a referral without room for the glue it cannot do without is truncated; others leave it out",
+        section: "RFC 9471 §3.1",
+        holds: glue_or_tc,
+    },
+    Known {
+        name: "spelling-kept",
+        fields: &[Field::Tc],
+        why: "names in data keep the zone's spelling, and point to no name that is spelled otherwise",
+        section: "RFC 4343 §4.1",
+        holds: spelling_kept,
     },
     Known {
         name: "fits-compressed",
@@ -115,4 +149,33 @@ fn fits_compressed(case: &Case, _: &View) -> bool {
         && !case.ours.tc
         && !truncated.is_empty()
         && whole.iter().any(is_whole)
+}
+
+/// Theirs lacks an address, which the zone has, of a server at or below the cut.
+fn glue_or_tc(case: &Case, theirs: &View) -> bool {
+    let image = &case.zone.image;
+    let cut = theirs.authority.iter().find(|r| r.rtype == Rtype::NS);
+    let Some(cut) = cut.and_then(|ns| Name::from_wire(&ns.owner).ok()) else {
+        return false;
+    };
+    let targets = image.rrset(&cut, Rtype::NS).into_iter().flat_map(|ns| ns.targets());
+    let addresses = |target: Name| {
+        let types = [Rtype::A, Rtype::AAAA].into_iter();
+        let sets = types.filter_map(move |rtype| Some((rtype, image.rrset(&target, rtype)?.len())));
+        sets.map(|(_, len)| len).sum::<usize>()
+    };
+    let needed: usize = targets.filter(|target| target.is_at_or_below(&cut)).map(addresses).sum();
+    case.ours.tc && !theirs.tc && theirs.additional.len() < needed
+}
+
+/// Something in the reply has capitals in the names of its data.
+fn spelling_kept(case: &Case, theirs: &View) -> bool {
+    let capitals = |record: &&Record| {
+        let owner = Name::from_wire(&record.owner).expect("a name");
+        let rrset = case.zone.image.rrset(&owner, record.rtype);
+        matches!(record.rtype, Rtype::NS | Rtype::CNAME | Rtype::MX)
+            && rrset.is_some_and(|rrset| rrset.body().iter().any(u8::is_ascii_uppercase))
+    };
+    let mut records = theirs.answer.iter().chain(&theirs.authority);
+    case.form != Form::Tcp && case.ours.tc && !theirs.tc && records.any(|r| capitals(&r))
 }

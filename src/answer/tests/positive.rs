@@ -119,12 +119,24 @@ fn zones_that_are_not_ours_and_unknown_classes_are_refused_without_data() {
         Ask::new(&zone, ".", "NS"),
         Ask::new(&zone, "a.example.", "A").class(4),
         Ask::new(&zone, "a.example.", "A").class(254),
-        Ask::new(&zone, "a.example.", "A").class(255),
+        Ask::new(&zone, "a.elsewhere.", "A").class(255),
     ] {
         let seen = ask.get();
         assert_eq!(seen.rcode, ResponseCode::Refused);
         assert!(!seen.aa && seen.question.len() == 1);
         assert!(seen.answer.is_empty() && seen.authority.is_empty() && seen.additional.is_empty());
+    }
+}
+
+#[test]
+fn a_question_for_any_class_is_answered_from_class_in_without_authority() {
+    let zone = example("a.example. 60 A 192.0.2.1");
+    for qname in ["a.example.", "no.example."] {
+        let plain = ask(&zone, qname, "A");
+        let seen = Ask::new(&zone, qname, "A").class(255).get();
+        assert_eq!((seen.rcode, seen.aa), (plain.rcode, false));
+        assert_eq!(seen.answer, plain.answer);
+        assert_eq!(seen.authority, plain.authority);
     }
 }
 
