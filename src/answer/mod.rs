@@ -21,7 +21,8 @@ use std::time::Instant;
 
 use crate::rr::Rtype;
 use crate::rr::message::{
-    CLASS_ANY, CLASS_CH, CLASS_IN, OPCODE_QUERY, OPCODE_UPDATE, Rcode, UDP_OCTETS_MAX, UDP_OCTETS_PLAIN, ede,
+    CLASS_ANY, CLASS_CH, CLASS_IN, OPCODE_QUERY, OPCODE_UPDATE, Rcode, UDP_OCTETS_MAX,
+    UDP_OCTETS_PLAIN, ede,
 };
 use crate::zone::{Published, Served, ServedZone};
 pub use members::{Members, WalkEnd, members};

@@ -117,7 +117,8 @@ impl Draft<'_> {
     fn apex(&mut self) {
         let [minimum, ttl] = [0; 2].map(|_| *self.dice.pick(TTLS));
         let origin = self.origin.clone();
-        let soa = format!("ns.example.net. Host\\.Master.example.net. 1 7200 900 1209600 {minimum}");
+        let soa =
+            format!("ns.example.net. Host\\.Master.example.net. 1 7200 900 1209600 {minimum}");
         writeln!(self.text, "{origin} {ttl} IN SOA {soa}").expect("memory");
         for server in &OUTSIDE[self.dice.below(OUTSIDE.len())..] {
             self.record_ttl(&origin, 3600, "NS", server);
@@ -143,9 +144,12 @@ impl Draft<'_> {
             .collect();
         let mut name = self.dice.pick(&open).clone();
         for _ in 0..*self.dice.pick(&[1, 1, 1, 2, 3]) {
-            name = name.child(self.dice.pick(LABELS).as_bytes()).expect("a short name");
+            name = name
+                .child(self.dice.pick(LABELS).as_bytes())
+                .expect("a short name");
         }
-        let below_dname = |(above, kind): (&Name, &Kind)| *kind == Kind::Dname && name.is_below(above);
+        let below_dname =
+            |(above, kind): (&Name, &Kind)| *kind == Kind::Dname && name.is_below(above);
         if self.names.contains_key(&name) || self.names.iter().any(below_dname) {
             return;
         }
@@ -178,7 +182,9 @@ impl Draft<'_> {
         let names: Vec<Name> = self.names.keys().cloned().collect();
         let mut name = self.dice.pick(&names).clone();
         for _ in 0..*self.dice.pick(&[0, 0, 0, 0, 1, 1, 2]) {
-            name = name.child(self.dice.pick(LABELS).as_bytes()).expect("a short name");
+            name = name
+                .child(self.dice.pick(LABELS).as_bytes())
+                .expect("a short name");
         }
         let text = name.to_string();
         match self.dice.one_in(4) {
@@ -207,7 +213,16 @@ impl Draft<'_> {
         }
         let mut some = false;
         for rtype in [
-            "TXT", "MX", "SRV", "NAPTR", "HTTPS", "SVCB", "PTR", "CAA", "TYPE65280", "RP",
+            "TXT",
+            "MX",
+            "SRV",
+            "NAPTR",
+            "HTTPS",
+            "SVCB",
+            "PTR",
+            "CAA",
+            "TYPE65280",
+            "RP",
         ] {
             if !self.dice.one_in(6) && (some || rtype != "TXT") {
                 continue;
@@ -245,7 +260,9 @@ impl Draft<'_> {
         let count = self.dice.below(60) + 10;
         for n in 0..count {
             let host = at(&format!("host{n}"));
-            let server = at("cut").child(format!("ns{n}").as_bytes()).expect("a short name");
+            let server = at("cut")
+                .child(format!("ns{n}").as_bytes())
+                .expect("a short name");
             self.record_ttl(&large, 300, "A", &format!("198.51.100.{n}"));
             self.record_ttl(&large, 300, "MX", &format!("{n} {host}"));
             self.record_ttl(&host, 300, "AAAA", &format!("2001:db8:1::{n}"));
@@ -273,7 +290,9 @@ impl Draft<'_> {
         let mut glue = Vec::new();
         for n in 0..self.dice.below(4) + 1 {
             let target = match self.dice.below(3) {
-                0 => cut.child(format!("ns{n}").as_bytes()).expect("a short name"),
+                0 => cut
+                    .child(format!("ns{n}").as_bytes())
+                    .expect("a short name"),
                 1 if self.dice.one_in(3) => cut.clone(),
                 _ => {
                     let target = self.target();
@@ -292,7 +311,11 @@ impl Draft<'_> {
             }
         }
         if self.dice.one_in(3) {
-            self.record(cut, "DS", &format!("{} 13 2 {}", self.origin.len(), "AB".repeat(32)));
+            self.record(
+                cut,
+                "DS",
+                &format!("{} 13 2 {}", self.origin.len(), "AB".repeat(32)),
+            );
         }
         if self.dice.one_in(3)
             && let Ok(hidden) = cut.child(b"hidden")

@@ -55,9 +55,7 @@ pub const KNOWN: &[Known] = &[
         fields: &[Field::Authority],
         why: "a negative answer to a question of class ANY has its SOA, as from knotd",
         section: "RFC 2308 §3",
-        holds: |case, _| {
-            case.question.class == CLASS_ANY && case.is_alike(Field::Authority, 1)
-        },
+        holds: |case, _| case.question.class == CLASS_ANY && case.is_alike(Field::Authority, 1),
     },
     Known {
         name: "endless-chain",
@@ -71,9 +69,7 @@ pub const KNOWN: &[Known] = &[
         fields: &[Field::Rcode],
         why: "the RCODE is the chain's end's, for ANY and for what does not fit too",
         section: "RFC 6604 §3",
-        holds: |case, theirs| {
-            case.question.rtype == Rtype::ANY && case.ours.tc && theirs.tc
-        },
+        holds: |case, theirs| case.question.rtype == Rtype::ANY && case.ours.tc && theirs.tc,
     },
     Known {
         name: "glue-or-tc",
@@ -137,7 +133,10 @@ fn endless_chain(case: &Case, _: &View) -> bool {
 fn any_over_tcp(case: &Case, theirs: &View) -> bool {
     case.question.rtype == Rtype::ANY
         && case.form == Form::Tcp
-        && theirs.answer.iter().all(|record| case.ours.answer.contains(record))
+        && theirs
+            .answer
+            .iter()
+            .all(|record| case.ours.answer.contains(record))
 }
 
 fn fits_compressed(case: &Case, _: &View) -> bool {
@@ -145,10 +144,7 @@ fn fits_compressed(case: &Case, _: &View) -> bool {
     let (truncated, whole): (Vec<&View>, Vec<&View>) = others.partition(|view| view.tc);
     // knotd leaves out the SOA without a word.
     let is_whole = |view: &&View| view.answer == case.ours.answer;
-    case.form != Form::Tcp
-        && !case.ours.tc
-        && !truncated.is_empty()
-        && whole.iter().any(is_whole)
+    case.form != Form::Tcp && !case.ours.tc && !truncated.is_empty() && whole.iter().any(is_whole)
 }
 
 /// Theirs lacks an address, which the zone has, of a server at or below the cut.
@@ -158,13 +154,19 @@ fn glue_or_tc(case: &Case, theirs: &View) -> bool {
     let Some(cut) = cut.and_then(|ns| Name::from_wire(&ns.owner).ok()) else {
         return false;
     };
-    let targets = image.rrset(&cut, Rtype::NS).into_iter().flat_map(|ns| ns.targets());
+    let targets = image
+        .rrset(&cut, Rtype::NS)
+        .into_iter()
+        .flat_map(|ns| ns.targets());
     let addresses = |target: Name| {
         let types = [Rtype::A, Rtype::AAAA].into_iter();
         let sets = types.filter_map(move |rtype| Some((rtype, image.rrset(&target, rtype)?.len())));
         sets.map(|(_, len)| len).sum::<usize>()
     };
-    let needed: usize = targets.filter(|target| target.is_at_or_below(&cut)).map(addresses).sum();
+    let needed: usize = targets
+        .filter(|target| target.is_at_or_below(&cut))
+        .map(addresses)
+        .sum();
     case.ours.tc && !theirs.tc && theirs.additional.len() < needed
 }
 

@@ -68,7 +68,11 @@ fn answers_are_those_of_named_knotd_and_nsd_where_two_of_them_agree() {
         }
     }
     println!("{report}");
-    assert_eq!(report.unexplained(), 0, "unexplained differences, see above");
+    assert_eq!(
+        report.unexplained(),
+        0,
+        "unexplained differences, see above"
+    );
 }
 
 fn ask(zone: &Zone, form: Form, ours: &Ours, peers: &[Peer; 4], report: &mut Report) {
@@ -113,7 +117,9 @@ fn compare(
         question,
         form,
         ours: &own,
-        theirs: others.each_ref().map(|other| other.as_ref().unwrap_or(&own)),
+        theirs: others
+            .each_ref()
+            .map(|other| other.as_ref().unwrap_or(&own)),
     });
 }
 
@@ -125,6 +131,9 @@ fn each_known_difference_stands_in_the_documentation() {
         let said = page
             .lines()
             .any(|line| line.contains(&format!("`{name}`")) && line.contains(section));
-        assert!(said, "docs/conformance.md has no line with `{name}` and {section}");
+        assert!(
+            said,
+            "docs/conformance.md has no line with `{name}` and {section}"
+        );
     }
 }

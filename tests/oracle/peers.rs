@@ -105,9 +105,7 @@ impl Peer {
             .stdout(output.try_clone().expect("a descriptor"))
             .stderr(output)
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error} (tests/run installs it)", kind.program())
-            });
+            .unwrap_or_else(|error| panic!("{}: {error} (tests/run installs it)", kind.program()));
         Peer {
             at: (Ipv4Addr::LOCALHOST, port).into(),
             child,
@@ -121,7 +119,8 @@ impl Peer {
         let asker = Asker::new(self.at).impatient();
         let mut left: Vec<&Zone> = zones.iter().collect();
         loop {
-            let questions: Vec<Question> = left.iter().map(|zone| zone.question_for_soa()).collect();
+            let questions: Vec<Question> =
+                left.iter().map(|zone| zone.question_for_soa()).collect();
             let replies = asker.ask(&questions, Form::Edns);
             left = left
                 .into_iter()
@@ -137,7 +136,11 @@ impl Peer {
             let gave_up = ended.is_some() || REFUSED.iter().any(|why| log.contains(why));
             if gave_up || start.elapsed() > PATIENCE {
                 let tail: Vec<&str> = log.lines().rev().take(40).collect();
-                let names: Vec<&str> = left.iter().map(|zone| zone.origin.as_str()).take(5).collect();
+                let names: Vec<&str> = left
+                    .iter()
+                    .map(|zone| zone.origin.as_str())
+                    .take(5)
+                    .collect();
                 return Err(format!(
                     "it does not serve {} zones, {names:?} among them; {ended:?}; the end of its log, upside down:\n{}",
                     left.len(),
@@ -164,7 +167,11 @@ controls {{}};\n"
     );
     for zone in zones {
         let (origin, file) = (&zone.origin, zone.file.display());
-        writeln!(text, "zone \"{origin}\" {{ type primary; file \"{file}\"; }};").expect("memory");
+        writeln!(
+            text,
+            "zone \"{origin}\" {{ type primary; file \"{file}\"; }};"
+        )
+        .expect("memory");
     }
     text
 }
@@ -259,7 +266,11 @@ fn bind_backend(zones: &[Zone]) -> String {
     let mut text = String::new();
     for zone in zones {
         let (origin, file) = (zone.origin.trim_end_matches('.'), zone.file.display());
-        writeln!(text, "zone \"{origin}\" {{ type master; file \"{file}\"; }};").expect("memory");
+        writeln!(
+            text,
+            "zone \"{origin}\" {{ type master; file \"{file}\"; }};"
+        )
+        .expect("memory");
     }
     text
 }

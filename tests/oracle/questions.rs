@@ -60,7 +60,12 @@ const CLASSES: [u16; 5] = [3, 4, 254, 255, 77];
 pub fn of(zone: &Zone) -> Vec<Question> {
     let image = &zone.image;
     let mut types: BTreeSet<Rtype> = TYPES.iter().copied().collect();
-    types.extend(image.iter().flat_map(|node| node.rrsets()).map(|rrset| rrset.rtype()));
+    types.extend(
+        image
+            .iter()
+            .flat_map(|node| node.rrsets())
+            .map(|rrset| rrset.rtype()),
+    );
     let mut names = BTreeSet::new();
     for node in image.iter() {
         let name = node.name();
@@ -83,7 +88,11 @@ pub fn of(zone: &Zone) -> Vec<Question> {
     names.insert("beside.all.zones.".parse().expect("a name"));
     let mut questions: Vec<Question> = names
         .iter()
-        .flat_map(|name| types.iter().map(|&rtype| Question::new(name.clone(), rtype)))
+        .flat_map(|name| {
+            types
+                .iter()
+                .map(|&rtype| Question::new(name.clone(), rtype))
+        })
         .collect();
     questions.extend(out_of_the_ordinary(image.origin()));
     questions

@@ -106,7 +106,9 @@ impl Report {
     /// Entries of the table that no difference called for.
     pub fn idle(&self) -> Vec<&'static str> {
         let names = KNOWN.iter().map(|known| known.name);
-        names.filter(|name| !self.known.contains_key(name)).collect()
+        names
+            .filter(|name| !self.known.contains_key(name))
+            .collect()
     }
 
     pub fn unexplained(&self) -> usize {
@@ -131,13 +133,23 @@ impl fmt::Display for Report {
             "{} zones, {} names, {} questions to each of five servers",
             self.zones, self.names, self.questions
         )?;
-        writeln!(f, "known differences from what two of named, knotd, nsd say:")?;
+        writeln!(
+            f,
+            "known differences from what two of named, knotd, nsd say:"
+        )?;
         for entry in KNOWN {
             let count = self.known.get(entry.name).unwrap_or(&0);
-            writeln!(f, "  {count:8} {}: {} ({})", entry.name, entry.why, entry.section)?;
+            writeln!(
+                f,
+                "  {count:8} {}: {} ({})",
+                entry.name, entry.why, entry.section
+            )?;
         }
         for (field, count) in &self.alone {
-            writeln!(f, "  {count:8} {field:?}: no two of them agree, and none with us")?;
+            writeln!(
+                f,
+                "  {count:8} {field:?}: no two of them agree, and none with us"
+            )?;
         }
         for (peer, kind) in Kind::ALL.iter().enumerate() {
             write!(f, "differences from {} alone:", kind.program())?;

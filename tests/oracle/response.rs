@@ -4,9 +4,9 @@
 use std::fmt;
 
 use domain::base::iana::Class;
-use domain::base::{Message, ParsedName, Rtype, ToName};
 use domain::base::message::RecordSection;
 use domain::base::rdata::ComposeRecordData;
+use domain::base::{Message, ParsedName, Rtype, ToName};
 use domain::rdata::ZoneRecordData;
 use lastgood::rr::{self, rdata};
 
@@ -97,7 +97,9 @@ fn records(section: RecordSection<'_, &[u8]>) -> Option<Vec<Record>> {
         let rtype = record.rtype().to_int();
         let mut canonical = Vec::new();
         let wire = owner.to_canonical_name::<Vec<u8>>().into_octets();
-        let known = record.to_record::<ZoneRecordData<_, ParsedName<_>>>().ok()??;
+        let known = record
+            .to_record::<ZoneRecordData<_, ParsedName<_>>>()
+            .ok()??;
         known.data().compose_canonical_rdata(&mut canonical).ok()?;
         records.push(Record {
             owner: wire,

@@ -86,9 +86,9 @@ impl Case<'_> {
         let voices: Vec<_> = (0..BINDING)
             .filter_map(|peer| Some((peer, field.of(self.theirs[peer])?)))
             .collect();
-        let agreed = voices.iter().find(|(_, value)| {
-            voices.iter().filter(|(_, other)| other == value).count() >= 2
-        });
+        let agreed = voices
+            .iter()
+            .find(|(_, value)| voices.iter().filter(|(_, other)| other == value).count() >= 2);
         match agreed {
             Some((_, value)) if *value == ours => Standing::Agreed,
             Some((peer, _)) => Standing::Differs { theirs: *peer },

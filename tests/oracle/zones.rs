@@ -25,7 +25,12 @@ impl Zone {
     pub fn read(origin: &str, file: &Path, seed: Option<u64>) -> Zone {
         let name: Name = origin.parse().expect("a name");
         let parsed = read_zone_file(file, &name).expect("a zone file");
-        assert!(parsed.problems.is_empty(), "{}: {:?}", file.display(), parsed.problems);
+        assert!(
+            parsed.problems.is_empty(),
+            "{}: {:?}",
+            file.display(),
+            parsed.problems
+        );
         Zone {
             origin: origin.to_owned(),
             file: file.to_owned(),
@@ -48,7 +53,12 @@ pub fn of_the_repository() -> Vec<Zone> {
         .map(|entry| entry.expect("a file").path())
         .collect();
     files.sort();
-    let origin = |file: &Path| Some(format!("{}.", file.file_name()?.to_str()?.strip_suffix(".zone")?));
+    let origin = |file: &Path| {
+        Some(format!(
+            "{}.",
+            file.file_name()?.to_str()?.strip_suffix(".zone")?
+        ))
+    };
     files
         .iter()
         .filter_map(|file| Some(Zone::read(&origin(file)?, file, None)))

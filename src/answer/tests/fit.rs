@@ -85,7 +85,12 @@ fn names_already_copied_are_compressed_when_what_follows_would_not_fit_otherwise
     ));
     let octets = Ask::new(&zone, &format!("w.{long}.example."), "TXT").octets();
     let seen = Seen::of(&octets);
-    assert_eq!((seen.answer.len(), seen.tc), (3, false), "{} octets", octets.len());
+    assert_eq!(
+        (seen.answer.len(), seen.tc),
+        (3, false),
+        "{} octets",
+        octets.len()
+    );
     assert!(octets.len() <= 512 && octets.len() + long.len() > 512);
 }
 
