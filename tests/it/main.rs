@@ -24,6 +24,7 @@ mod refusals;
 mod reload;
 mod sideways;
 mod situations;
+mod sizes;
 mod syncs;
 mod together;
 mod updates;

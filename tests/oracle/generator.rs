@@ -253,10 +253,16 @@ impl Draft<'_> {
         }
     }
 
-    /// What fills messages: many addresses, many hosts, many servers of a child, many aliases.
+    /// What fills messages: many addresses, hosts, texts, servers of a child, aliases and labels.
     fn large(&mut self) {
         let large = self.origin.child(b"large").expect("a short name");
         let at = |label: &str| large.child(label.as_bytes()).expect("a short name");
+        let mut deep = self.origin.clone();
+        while let Ok(deeper) = deep.child(b"l") {
+            deep = deeper;
+        }
+        self.record_ttl(&deep, 300, "A", "198.51.100.1");
+        self.record_ttl(&at("deep"), 300, "CNAME", &deep.to_string());
         let count = self.dice.below(60) + 10;
         for n in 0..count {
             let host = at(&format!("host{n}"));
@@ -270,6 +276,14 @@ impl Draft<'_> {
                 self.record_ttl(&at("cut"), 300, "NS", &server.to_string());
                 self.record_ttl(&server, 300, "A", &format!("198.51.100.{n}"));
                 self.record_ttl(&at("beside"), 300, "NS", &host.to_string());
+            }
+            if n < 40 {
+                self.record_ttl(
+                    &at("text"),
+                    300,
+                    "TXT",
+                    &format!("\"{n} {}\"", "x".repeat(250)),
+                );
             }
             if n < 9 {
                 let next = at(&format!("alias{}", n + 1));
