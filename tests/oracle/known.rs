@@ -51,6 +51,13 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "any-class-without-aa",
+        fields: &[Field::Aa],
+        why: "what covers class IN has no authority for all classes; nsd says so too, but for aliases",
+        section: "RFC 1035 §6.2",
+        holds: |case, _| case.question.class == CLASS_ANY && !case.ours.aa,
+    },
+    Known {
         name: "soa-for-any-class",
         fields: &[Field::Authority],
         why: "a negative answer to a question of class ANY has its SOA, as from knotd",
