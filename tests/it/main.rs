@@ -36,6 +36,7 @@ mod retransmissions;
 mod sideways;
 mod signatures;
 mod situations;
+mod sizes;
 mod snapshots;
 mod syncs;
 mod together;
