@@ -65,7 +65,7 @@ pub fn name(text: &str) -> Name {
 
 pub fn image(origin: &str, text: &[u8]) -> ZoneImage {
     let origin = name(origin);
-    let parsed = zonefile::parse(text, &origin, &|_| {
+    let parsed = zonefile::parse(text, &origin, &|_, _| {
         Err(std::io::Error::other("no files here"))
     });
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
@@ -81,6 +81,7 @@ pub fn published() -> &'static Published {
             let hold = (*origin == "cname.test.").then(|| Hold {
                 since: Instant::now(),
                 reason: "a test".into(),
+                is_expired: false,
             });
             world = world.with(Served::Zone(ServedZone {
                 image: image(origin, text).into(),

@@ -6,15 +6,21 @@
 
 mod harness;
 
+mod alike;
 mod answers;
 mod beginnings;
 mod commands;
+mod crowded;
 mod docs;
+mod doors;
 mod endings;
+mod fences;
 mod handedits;
 mod holding;
 mod keys;
+mod large;
 mod ledger;
+mod malformed;
 mod metrics;
 mod packaging;
 mod policies;
@@ -24,7 +30,9 @@ mod refusals;
 mod reload;
 mod sideways;
 mod situations;
+mod snapshots;
 mod syncs;
 mod together;
 mod updates;
 mod verbs;
+mod zonefiles;
