@@ -11,6 +11,7 @@ mod beginnings;
 mod commands;
 mod docs;
 mod endings;
+mod faults;
 mod handedits;
 mod holding;
 mod keys;

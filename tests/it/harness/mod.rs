@@ -3,7 +3,8 @@
 //! `lab` starts and stops servers, `programs` runs other programs with a bound on their time, `dig`
 //! reads what dig and kdig print, `exposition` what Prometheus is told, `library` is the client that
 //! is no program, `pages` follows the documentation, `patience` waits for a condition instead of a
-//! length of time, `ports` finds free ones.
+//! length of time, `ports` finds free ones, `querier` asks
+//! all the time while something goes wrong.
 
 pub mod dig;
 pub mod exposition;
@@ -13,5 +14,6 @@ pub mod pages;
 pub mod patience;
 pub mod ports;
 pub mod programs;
+pub mod querier;
 
 pub use patience::eventually;
