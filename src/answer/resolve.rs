@@ -25,9 +25,9 @@ pub(super) fn resolve(
         transport,
         reply,
         at: None,
-        aliases: [0; ALIASES_MAX],
+        aliases: [None; ALIASES_MAX],
         aliases_count: 0,
-        dnames: Vec::new(),
+        dnames: [None; ALIASES_MAX],
     };
     loop {
         let name = match &walk.at {
@@ -60,11 +60,11 @@ struct Walk<'w, 'z, 'o> {
     reply: &'w mut Reply<'o>,
     /// Where aliases have led; `None` at the question.
     at: Option<Target>,
-    /// Where in the reply the alias records stand.
-    aliases: [usize; ALIASES_MAX],
+    /// Where in the reply the alias records stand, those that fit.
+    aliases: [Option<usize>; ALIASES_MAX],
     aliases_count: usize,
-    /// The DNAMEs in the reply: one may be used twice.
-    dnames: Vec<&'z Node>,
+    /// The DNAME behind each alias: one may be used twice, and stands in the reply once.
+    dnames: [Option<&'z Node>; ALIASES_MAX],
 }
 
 /// Methods that end the walk return its RCODE.
@@ -133,25 +133,22 @@ impl<'z> Walk<'_, 'z, '_> {
 
     fn cname(&mut self, source: Source, cname: &RrSet) -> Option<Rcode> {
         let position = self.reply.position();
-        if !self
+        let fits = self
             .reply
-            .add(Section::Answer, owner(&self.at, source), cname)
-        {
-            self.reply.truncate();
-            return Some(Rcode::NoError);
-        }
-        self.follow(position, Target::new(cname.first()))
+            .add(Section::Answer, owner(&self.at, source), cname);
+        self.follow(fits.then_some(position), Target::new(cname.first()))
     }
 
     fn dname(&mut self, node: &'z Node, dname: &RrSet, question: &Question) -> Option<Rcode> {
-        if !self.dnames.iter().any(|seen| std::ptr::eq(*seen, node)) {
-            let owner = Owner::Name(node.name().as_wire());
-            if !self.reply.add(Section::Answer, owner, dname) {
-                self.reply.truncate();
-                return Some(Rcode::NoError);
-            }
-            self.dnames.push(node);
+        let is_this = |seen: &&Node| std::ptr::eq(*seen, node);
+        if !self.dnames.iter().flatten().any(is_this)
+            && !self
+                .reply
+                .add(Section::Answer, Owner::Name(node.name().as_wire()), dname)
+        {
+            self.reply.truncate();
         }
+        self.dnames[self.aliases_count] = Some(node);
         let (spelled, key, owner) = match &self.at {
             None => (self.reply.question_name(), question.key(), Owner::Question),
             Some(target) => (
@@ -166,29 +163,31 @@ impl<'z> Walk<'_, 'z, '_> {
             return Some(Rcode::YxDomain);
         };
         let position = self.reply.position();
-        if !self.reply.add_cname(owner, dname.ttl(), target.spelled()) {
-            self.reply.truncate();
-            return Some(Rcode::NoError);
+        let fits = self.reply.add_cname(owner, dname.ttl(), target.spelled());
+        let end = self.follow(fits.then_some(position), target);
+        match self.rtype {
+            // The synthesised CNAME is what was asked for.
+            Rtype::CNAME => Some(Rcode::NoError),
+            _ => end,
         }
-        if matches!(self.rtype, Rtype::CNAME | Rtype::ANY) {
-            // The synthesised CNAME is the answer.
-            return Some(Rcode::NoError);
-        }
-        self.follow(position, target)
     }
 
     /// Goes on to the target of the alias written at `position`, inside the zone only: resolvers
-    /// do not believe us beyond it. A loop, or a chain too long, ends with what was gathered.
-    fn follow(&mut self, position: usize, target: Target) -> Option<Rcode> {
-        let been = &self.aliases[..self.aliases_count];
-        let ends = self.aliases_count + 1 == ALIASES_MAX
-            || !is_at_or_below(target.key(), self.image.origin().as_wire())
-            || self.reply.is_owned_by(position, target.key())
-            || been
-                .iter()
-                .any(|&alias| self.reply.is_owned_by(alias, target.key()));
+    /// do not believe us beyond it. A loop, or a chain too long, ends with what was gathered. What
+    /// does not fit is followed all the same: the RCODE is that of the end (RFC 6604 §3).
+    fn follow(&mut self, position: Option<usize>, target: Target) -> Option<Rcode> {
+        if position.is_none() {
+            self.reply.truncate();
+        }
         self.aliases[self.aliases_count] = position;
         self.aliases_count += 1;
+        let ends = self.aliases_count == ALIASES_MAX
+            || !is_at_or_below(target.key(), self.image.origin().as_wire())
+            || self
+                .aliases
+                .iter()
+                .flatten()
+                .any(|&alias| self.reply.is_owned_by(alias, target.key()));
         self.at = Some(target);
         ends.then_some(Rcode::NoError)
     }

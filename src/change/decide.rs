@@ -5,8 +5,8 @@ use super::ending;
 use super::judge::{self, Bench, Decision, Judged, Stored};
 use super::reconcile::Desk;
 use super::turn::{Note, Turn, refused};
-use super::{Body, Committed, Outcome, RefusedWhy, Submission};
-use crate::guard::{Freeze, FreezeScope};
+use super::{Body, Committed, Outcome, Submission};
+use crate::guard::{Freeze, FreezeScope, Verdict};
 use crate::metrics::Clock;
 use crate::rr::Rtype;
 use crate::store::{NewRevision, StoreError, Transaction};
@@ -98,6 +98,7 @@ pub(super) fn decide(
     if !repeated {
         desk.repeats
             .first(submission, &judged.decision, &reference, moment);
+        turn.observe(origin, judged.verdict.as_ref(), &reference);
     }
     let outcome = conclude(turn, submission, judged, course, reference, moment);
     if repeated && let Some(Note::Refused { again, .. }) = turn.notes.last_mut() {
@@ -106,18 +107,18 @@ pub(super) fn decide(
     Ok(outcome)
 }
 
-/// A rule that errs refuses the change (P6): whatever a panic says of us, serving and the other
-/// updates go on.
+/// What errs refuses the change (P6): whatever a panic says of us, serving and the other updates go
+/// on.
 fn guarded(bench: &Bench<'_>, submission: &Submission, stored: Stored<'_>) -> Judged {
     let judge = std::panic::AssertUnwindSafe(|| judge::judge(bench, submission, stored));
     std::panic::catch_unwind(judge).unwrap_or_else(|_| {
-        tracing::error!(zone = %submission.zone, "a rule failed; the change is refused");
-        Judged::plain(Decision::Refused {
-            rule: "error".into(),
-            reason: "a rule failed on this change".into(),
-            accepted: "nothing of this kind: please report it with the log".into(),
-            why: RefusedWhy::Guard,
-        })
+        tracing::error!(zone = %submission.zone, "judging failed; the change is refused");
+        let verdict = Verdict::of_an_error();
+        let decision = judge::refusal(&verdict).expect("an error refuses");
+        Judged {
+            verdict: Some(verdict),
+            ..Judged::plain(decision)
+        }
     })
 }
 

@@ -8,7 +8,7 @@ use super::reconcile::{Case, Desk};
 use super::turn::{Note, Turn};
 use super::{RefusedWhy, repair};
 use crate::answer;
-use crate::guard::{Actor, Path};
+use crate::guard::{self, Actor, Path};
 use crate::publish;
 use crate::rr::message::{Rcode, ede};
 use crate::rr::{Key, Name, Serial};
@@ -136,6 +136,7 @@ fn weigh(bench: &Bench<'_>, case: &Case, after_view: &Published) -> Weighed {
         &Proposal {
             submission_path: Path::HandEdit,
             actor: &by_hand(),
+            source: None,
             override_: None,
             before: &case.served,
             operations: &[],
@@ -224,6 +225,7 @@ fn accept(
     let (next, reference) = take_in(tx, &commit, &account, course, moment)?;
     desk.contested.remove(origin);
     turn.change(commit.after, next, &commit.diff);
+    turn.observe(origin, Some(&weighed.verdict), &reference);
     turn.notes.push(Note::Edited {
         zone: origin.clone(),
         reference,
@@ -298,10 +300,10 @@ pub(super) fn hold(
     let mut mend = repair::sql(desk.path, origin, &ids, diff);
     mend.push_str(&format!("\n{}", repair::restore_hint(origin)));
     match &unfit.refusal {
-        Some(Decision::Refused { rule, .. }) => {
+        Some(Decision::Refused { rule, .. }) if guard::OVERRIDABLE.contains(&rule.as_str()) => {
             mend.push_str(&format!("\n{}", repair::accept_hint(origin, rule)));
         }
-        _ if case.loaded.bad.is_empty() => {
+        None if case.loaded.bad.is_empty() => {
             mend.push_str(&format!("\n{}", repair::accept_plain_hint(origin)));
         }
         _ => {}
@@ -334,6 +336,7 @@ pub(super) fn hold(
         let moment = Moment::now();
         let reference =
             tx.add_audit(audit_row(origin, &actor, &account, course, moment, refusal))?;
+        turn.observe(origin, unfit.verdict.as_ref(), &reference);
         turn.notes
             .push(Note::refused(origin, &actor, refusal, reference, moment));
     }

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::ending;
 use super::reach::Reach;
@@ -76,6 +78,8 @@ pub(super) struct Weighed {
 pub(super) struct Proposal<'a> {
     pub submission_path: Path,
     pub actor: &'a guard::Actor,
+    /// Where it came from, if from a network.
+    pub source: Option<IpAddr>,
     pub override_: Option<&'a Override>,
     pub before: &'a ZoneImage,
     pub operations: &'a [Operation],
@@ -114,8 +118,20 @@ pub(super) fn not_ready(zone: &Name, reason: &str) -> Decision {
     }
 }
 
-/// Runs the rules over a proposal.
+/// Runs the rules over a proposal. One that errs refuses it (P6), on whichever path it came: what
+/// is served goes on, and so does the writer.
 pub(super) fn weigh(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
+    let rules = AssertUnwindSafe(|| run_rules(bench, proposal));
+    catch_unwind(rules).unwrap_or_else(|_| {
+        tracing::error!(zone = %proposal.before.origin(), "a rule failed; the change is refused");
+        Weighed {
+            verdict: Verdict::of_an_error(),
+            warnings: Vec::new(),
+        }
+    })
+}
+
+fn run_rules(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
     let Bench {
         policy,
         published,
@@ -152,10 +168,13 @@ pub(super) fn weigh(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
             path: proposal.submission_path,
             actor: proposal.actor,
             permits: policy.permits(proposal.actor),
+            source: proposal.source,
+            scope: zone.scope,
             freezes,
             counted: &counted,
             findings: &new_findings,
             validate: zone.validate,
+            ttl: zone.ttl,
             override_: proposal.override_,
         },
     );
@@ -225,13 +244,8 @@ fn updatable<'a>(
         }));
     };
     // Before anything that would tell a stranger what the zone holds.
-    if !guard::may_touch(bench.policy.permits(&submission.actor), origin) {
-        return Err(no(Decision::Refused {
-            rule: "scope".into(),
-            reason: format!("{} has no right in {origin}", submission.actor.name),
-            accepted: "an `allow` entry for this zone in the key's stanza".into(),
-            why: RefusedWhy::Prohibited,
-        }));
+    if let Some(refused) = stranger(bench, submission) {
+        return Err(no(refused));
     }
     match served.zone() {
         Some(ServedZone {
@@ -240,6 +254,36 @@ fn updatable<'a>(
         None => Err(no(not_ready(origin, "it has no data fit to be served"))),
         Some(zone) => Ok(zone),
     }
+}
+
+/// Refuses a key that has no right in the zone from where it asks.
+fn stranger(bench: &Bench<'_>, submission: &Submission) -> Option<Decision> {
+    let (origin, actor) = (&submission.zone, &submission.actor.name);
+    let permits = bench.policy.permits(&submission.actor);
+    let source = submission.source.map(|source| source.ip());
+    if guard::may_touch(permits, origin, source) {
+        return None;
+    }
+    let from = source.map(|source| source.to_canonical().to_string());
+    let (reason, accepted) = match permits.iter().any(|permit| permit.is_for(origin)) {
+        true => (
+            format!(
+                "{actor} has no right in {origin} from {}",
+                from.unwrap_or_else(|| "nowhere".into())
+            ),
+            "the same from an address in `from` of the key's `allow`",
+        ),
+        false => (
+            format!("{actor} has no right in {origin}"),
+            "an `allow` entry for this zone in the key's stanza",
+        ),
+    };
+    Some(Decision::Refused {
+        rule: "scope".into(),
+        reason,
+        accepted: accepted.into(),
+        why: RefusedWhy::Prohibited,
+    })
 }
 
 fn judge_update(
@@ -266,6 +310,7 @@ fn judge_update(
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &zone.image,
             operations: &operations,
@@ -361,6 +406,7 @@ pub(super) fn judge_replacement(
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &before,
             operations: &[],
@@ -438,6 +484,7 @@ fn judge_restore(bench: &Bench<'_>, submission: &Submission) -> Judged {
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &zone.image,
             operations: &[],
@@ -478,6 +525,7 @@ fn judge_removal(bench: &Bench<'_>, submission: &Submission) -> Judged {
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &before,
             operations: &[],

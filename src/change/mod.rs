@@ -38,6 +38,9 @@ mod turn;
 mod upkeep;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

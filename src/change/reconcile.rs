@@ -197,6 +197,7 @@ fn take_later(
         &Proposal {
             submission_path: Path::HandEdit,
             actor: &by_hand(),
+            source: None,
             override_: None,
             before: served,
             operations: &[],

@@ -399,6 +399,7 @@ impl WriterThread {
                 self.settings.zones = reload.settings.zones;
                 self.settings.keys = reload.settings.keys;
                 let (view, unknown) = reload::unknown(&self.policy, &view);
+                self.standing.wait_for(&unknown, &view);
                 let mut turn = Turn::new(view, self.freezes.clone());
                 turn.notes.extend(unknown.iter().map(|zone| Note::Held {
                     zone: zone.clone(),

@@ -187,6 +187,14 @@ impl<'a> Entry<'a> {
             .map_err(|_| self.wrong(expected))
     }
 
+    /// A whole number from 0 on, if it is one.
+    pub fn number(&self) -> Option<u32> {
+        match self.value {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        }
+    }
+
     /// A whole number from 1 on.
     pub fn count(&self) -> Result<usize, ConfigError> {
         let number = match self.value {

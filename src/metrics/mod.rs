@@ -52,6 +52,8 @@ pub struct Totals {
     pub updates: BTreeMap<&'static str, u64>,
     /// Of updates and of every other change.
     pub refusals: BTreeMap<String, u64>,
+    /// What would have been refused, by rule.
+    pub observed: BTreeMap<String, u64>,
     pub tsig_failures: u64,
     pub unsigned_updates: u64,
 }
@@ -92,8 +94,9 @@ impl Counters {
         Connection::open(self.clone())
     }
 
-    pub fn connection_refused(&self) {
-        self.0.queries.refused.fetch_add(1, Ordering::Relaxed);
+    /// One that had to make room for another.
+    pub fn connection_evicted(&self) {
+        self.0.queries.evicted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A signature that was not accepted, or that could not be read.
@@ -112,6 +115,11 @@ impl Counters {
 
     pub fn refusal(&self, rule: &str) {
         self.0.updates.refusal(rule);
+    }
+
+    /// A rule that only observes would have refused a change.
+    pub fn observed(&self, rule: &str) {
+        self.0.updates.observed(rule);
     }
 
     /// Begins to measure a group of changes.
@@ -150,6 +158,7 @@ impl Counters {
             queries: self.0.queries.total(),
             updates: updates.of_path("update"),
             refusals: updates.refusals(),
+            observed: updates.observations(),
             tsig_failures: updates.tsig_failures.load(Ordering::Relaxed),
             unsigned_updates: updates.unsigned.load(Ordering::Relaxed),
         }

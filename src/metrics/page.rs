@@ -215,9 +215,9 @@ impl Page {
             queries.accepted.load(Ordering::Relaxed),
         )?;
         to.counter(
-            "lastgood_tcp_connections_refused",
-            "TCP connections closed at once, because too many were open",
-            queries.refused.load(Ordering::Relaxed),
+            "lastgood_tcp_connections_evicted",
+            "TCP connections closed to make room for another",
+            queries.evicted.load(Ordering::Relaxed),
         )
     }
 
@@ -238,6 +238,13 @@ impl Page {
             "Changes refused, by the rule that refused them",
             ["rule"],
             refusals.iter().map(|(rule, count)| ([&**rule], *count)),
+        )?;
+        let observed = updates.observations();
+        to.counters(
+            "lastgood_observed",
+            "Changes that a rule which only observes would have refused, by rule",
+            ["rule"],
+            observed.iter().map(|(rule, count)| ([&**rule], *count)),
         )?;
         let mut stages = to.begin(
             "lastgood_update_stage_duration",

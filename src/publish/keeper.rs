@@ -392,18 +392,20 @@ impl Worker {
         let mut behind = Vec::new();
         for (image, revision) in self.served() {
             let row = rows.remove(image.origin());
-            let same = row
-                .as_ref()
-                .is_some_and(|row| row.revision == revision && row.digest == image.digest());
-            if same {
-                let row = row.expect("compared just now");
-                snapshot.load(&row).map_err(|error| error.to_string())?;
-                let records = image.record_count();
-                let zones = &mut lock(&self.report).zones;
-                zones.insert(row.origin, Promoted { revision, records });
-            } else {
+            let Some(row) = row.filter(|row| row.revision == revision) else {
                 behind.push((image, revision));
+                continue;
+            };
+            if row.digest != image.digest() {
+                let zone = &row.origin;
+                return Err(format!(
+                    "it has other data of {zone} at revision {revision}"
+                ));
             }
+            snapshot.load(&row).map_err(|error| error.to_string())?;
+            let records = image.record_count();
+            let zones = &mut lock(&self.report).zones;
+            zones.insert(row.origin, Promoted { revision, records });
         }
         Ok(behind)
     }

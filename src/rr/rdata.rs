@@ -29,6 +29,9 @@ pub enum RdataError {
     Long,
 }
 
+const SPF: Rtype = Rtype(99);
+const CAA: Rtype = Rtype(257);
+
 type Parsed<'a> = ZoneRecordData<&'a [u8], ParsedName<&'a [u8]>>;
 
 fn malformed(rtype: Rtype, reason: impl std::fmt::Display) -> RdataError {
@@ -53,8 +56,18 @@ fn parse(rtype: Rtype, message: &[u8], start: usize, len: usize) -> Result<Parse
         .map_err(|error| malformed(rtype, error))?
         .ok_or(RdataError::MetaType(rtype))?;
     match parser.remaining() {
-        0 => Ok(data),
+        0 => lacks_nothing(rtype, &message[start..start + len]).map(|()| data),
         extra => Err(RdataError::Trailing { rtype, extra }),
+    }
+}
+
+/// What the library lets pass: texts without a string (RFC 1035 §3.3.14), a tag without an octet
+/// (RFC 8659 §4.1).
+fn lacks_nothing(rtype: Rtype, rdata: &[u8]) -> Result<(), RdataError> {
+    match (rtype, rdata) {
+        (Rtype::TXT | SPF, []) => Err(malformed(rtype, "there is no string in it")),
+        (CAA, [_, 0, ..]) => Err(malformed(rtype, "its tag is empty")),
+        _ => Ok(()),
     }
 }
 
@@ -198,6 +211,10 @@ pub fn from_text(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
     if rtype.is_meta() {
         return Err(RdataError::MetaType(rtype));
     }
+    // The library's scanner runs over the end of a text whose parentheses do not close.
+    if !closes(text) {
+        return Err(malformed(rtype, "a parenthesis is opened and never closed"));
+    }
     let mut file = Zonefile::from(format!(". 0 IN {rtype} {text}\n").as_str());
     let entry = file
         .next_entry()
@@ -210,6 +227,25 @@ pub fn from_text(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
         _ => return Err(malformed(rtype, "it goes on after the end of the record")),
     }
     from_scanned(rtype, record.into_data())
+}
+
+/// Whether every parenthesis outside quotes and comments is closed again.
+fn closes(text: &str) -> bool {
+    let (mut open, mut quoted, mut comment) = (0usize, false, false);
+    let mut octets = text.bytes();
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'\n' => comment = false,
+            _ if comment => {}
+            b'\\' => drop(octets.next()),
+            b'"' => quoted = !quoted,
+            b';' => comment = !quoted,
+            b'(' if !quoted => open += 1,
+            b')' if !quoted => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    open == 0
 }
 
 /// Scanner errors name a line and column of the scanned text; of one record's data only the reason
@@ -286,6 +322,27 @@ mod tests {
     }
 
     #[test]
+    fn data_that_lack_what_their_type_must_have_do_not_parse() {
+        for (rtype, rdata) in [
+            (Rtype::TXT, &[][..]),
+            (SPF, &[]),
+            (CAA, &[0, 0, b'x']),
+            (CAA, &[0]),
+            (CAA, &[]),
+            (Rtype::A, &[]),
+        ] {
+            let error = check(rtype, rdata);
+            assert!(
+                matches!(error, Err(RdataError::Malformed { .. })),
+                "{rtype} {rdata:?}: {error:?}"
+            );
+        }
+        assert_eq!(check(Rtype::TXT, &[0]), Ok(()));
+        assert_eq!(check(CAA, &[0, 1, b'x']), Ok(()));
+        assert!(from_text(Rtype::TXT, "\\# 0").is_err());
+    }
+
+    #[test]
     fn rows_cannot_smuggle_a_second_record() {
         for (rtype, text) in [
             (Rtype::A, "192.0.2.1\nx. 0 IN A 192.0.2.2"),
@@ -296,6 +353,8 @@ mod tests {
             (Rtype::CNAME, "relative"),
             (Rtype::OPT, "\\# 0"),
             (Rtype::A, "192.0.2.1 ("),
+            (Rtype::TXT, "a text("),
+            (Rtype::TXT, "(\"a)\" ;)"),
         ] {
             assert!(from_text(rtype, text).is_err(), "{rtype} {text:?}");
         }

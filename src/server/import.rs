@@ -12,7 +12,7 @@ use crate::rr::Name;
 use crate::zone::Reader;
 use crate::zonefile::{self, Parsed};
 
-/// Problems shown for one file.
+/// Problems shown for one file, and warnings.
 const SHOWN_MAX: usize = 20;
 
 /// Reads a zone file. `$INCLUDE` reaches files at or below the file's own folder, no others.
@@ -125,8 +125,17 @@ fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), Sta
     };
     match outcome.blocking_recv().unwrap_or_else(|_| stopped()) {
         Outcome::Committed(committed) => {
-            for warning in &committed.warnings {
+            // A million addresses can be a million warnings.
+            for warning in committed.warnings.iter().take(SHOWN_MAX) {
                 tracing::warn!(zone = %origin, "imported, with {warning}");
+            }
+            let more = committed.warnings.len().saturating_sub(SHOWN_MAX);
+            if more > 0 {
+                let file = file.display();
+                tracing::warn!(
+                    zone = %origin,
+                    "and {more} more: lastgood zone check {file} --origin {origin} shows all"
+                );
             }
             tracing::info!(zone = %origin, records, file = %file.display(), "imported");
             Ok(())

@@ -10,6 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::StoreError;
+use super::identity::beside;
 use super::scrub::Pause;
 use crate::rr::{Name, Record, RrSet, Rtype, rdata};
 use crate::zone::{Digest, ZoneImage};
@@ -56,39 +57,32 @@ impl Snapshot {
         std::fs::symlink_metadata(path).is_ok()
     }
 
-    /// Opens the snapshot; creates it where there is none.
-    pub fn open(path: &Path) -> Result<Snapshot, StoreError> {
-        let is_new = !Snapshot::is_there(path);
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(parent).map_err(StoreError::io(parent))?;
-        }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        if is_new {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-                .map_err(StoreError::io(path))?;
-            connection.execute_batch(SCHEMA)?;
-        }
-        Snapshot::checked(connection, path)
-    }
-
-    /// Makes a new snapshot where there is none, with these ceilings. What cannot be finished, on a
-    /// disk that is full, is taken away again: nothing is in it, and it will be tried often.
+    /// Makes a new snapshot where there is none, with these ceilings. It comes into being under
+    /// another name: what a crash leaves half made must not be taken for one that was damaged. What
+    /// cannot be finished, on a disk that is full, is taken away again: it will be tried often.
     pub fn create(path: &Path, ceilings: &[(Name, u32)]) -> Result<Snapshot, StoreError> {
         if Snapshot::is_there(path) {
             return Err(StoreError::InTheWay(path.to_owned()));
         }
-        let made = Snapshot::open(path).and_then(|mut snapshot| {
-            snapshot.reserve(ceilings)?;
-            Ok(snapshot)
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
+        }
+        let new = beside(path, ".new");
+        remove(&new);
+        let made = prepare(&new, ceilings).and_then(|()| {
+            std::fs::rename(&new, path).map_err(StoreError::io(path))?;
+            // Without this the name may be gone after a power cut, and serials would be reserved nowhere.
+            let folder = folder.unwrap_or(Path::new("."));
+            let folder = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+            folder.map_err(StoreError::io(path))?;
+            Snapshot::open_existing(path)
         });
         if made.is_err() {
-            for suffix in ["-wal", "-shm", ""] {
-                let _ = std::fs::remove_file(super::identity::beside(path, suffix));
-            }
+            remove(&new);
+            remove(path);
         }
         made
     }
@@ -279,6 +273,31 @@ impl Snapshot {
     }
 }
 
+/// A database with the schema and the ceilings, without a log beside it.
+fn prepare(path: &Path, ceilings: &[(Name, u32)]) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_CREATE)?;
+    super::open::harden(&connection, BUSY_MS)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch(SCHEMA)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(StoreError::io(path))?;
+    let mut snapshot = Snapshot { connection };
+    snapshot.reserve(ceilings)?;
+    snapshot
+        .connection
+        .close()
+        .map_err(|(_, error)| error.into())
+}
+
+/// Of a snapshot in which nothing is.
+fn remove(path: &Path) {
+    for suffix in ["-journal", "-wal", "-shm", ""] {
+        let _ = std::fs::remove_file(beside(path, suffix));
+    }
+}
+
 fn damaged(reason: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(reason.to_string())
 }
@@ -434,7 +453,7 @@ mod tests {
     fn a_zone_comes_back_as_it_was_promoted_whole_or_by_owner() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.db");
-        let mut snapshot = Snapshot::open(&path).unwrap();
+        let mut snapshot = Snapshot::create(&path, &[]).unwrap();
         snapshot
             .promote(
                 &[promotion(image(1), 1, Extent::Whole)],
@@ -467,7 +486,7 @@ mod tests {
     fn a_snapshot_that_does_not_add_up_is_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.db");
-        let mut snapshot = Snapshot::open(&path).unwrap();
+        let mut snapshot = Snapshot::create(&path, &[]).unwrap();
         snapshot
             .promote(&[promotion(image(1), 1, Extent::Whole)], &[], &[])
             .unwrap();
@@ -496,6 +515,16 @@ mod tests {
         std::fs::create_dir(dir.path().join("s.db-wal")).unwrap();
         assert!(Snapshot::create(&path, &[]).is_err());
         assert!(!path.exists(), "it would be set aside, once a second");
+        std::fs::remove_dir(dir.path().join("s.db-wal")).unwrap();
+        // What a crash has left half made is no obstacle, and no snapshot.
+        std::fs::write(dir.path().join("s.db.new"), [0; 100]).unwrap();
+        Snapshot::create(&path, &[(name("example."), 7)]).unwrap();
+        let left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.contains(".new"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 
     #[test]

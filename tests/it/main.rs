@@ -6,16 +6,22 @@
 
 mod harness;
 
+mod alike;
 mod answers;
 mod beginnings;
 mod commands;
+mod crowded;
 mod docs;
+mod doors;
 mod endings;
 mod faults;
+mod fences;
 mod handedits;
 mod holding;
 mod keys;
+mod large;
 mod ledger;
+mod malformed;
 mod metrics;
 mod packaging;
 mod policies;
@@ -25,6 +31,7 @@ mod refusals;
 mod reload;
 mod sideways;
 mod situations;
+mod snapshots;
 mod syncs;
 mod together;
 mod updates;

@@ -98,9 +98,13 @@ fn a_dname_gives_itself_and_an_alias_with_its_ttl_for_names_below_it() {
         ask(&zone, "WWW.old.example.", "A").answer,
         [dname, cname, "www.new.example. 60 IN A 192.0.2.1"]
     );
-    for rtype in ["CNAME", "ANY"] {
-        assert_eq!(ask(&zone, "WWW.old.example.", rtype).answer, [dname, cname]);
-    }
+    let seen = ask(&zone, "WWW.old.example.", "CNAME");
+    assert_eq!(seen.answer, [dname, cname]);
+    assert_eq!(
+        ask(&zone, "WWW.old.example.", "ANY").answer,
+        [dname, cname, "www.new.example. 60 IN A 192.0.2.1"],
+        "only an alias that is asked for ends the walk"
+    );
     let seen = ask(&zone, "no.old.example.", "A");
     assert_eq!(seen.answer.len(), 2);
     seen.is_negative(ResponseCode::NXDomain);
@@ -164,4 +168,22 @@ fn a_dname_at_the_apex_redirects_everything_below() {
         ]
     );
     assert_eq!(ask(&zone, "example.", "NS").answer.len(), 1);
+}
+
+#[test]
+fn the_end_of_a_chain_gives_the_rcode_even_where_the_chain_does_not_fit() {
+    let name = |n: usize| format!("{0}.{0}.example.", n.to_string().repeat(60));
+    let lines: String = (0..5)
+        .map(|n| format!("{} 60 CNAME {}\n", name(n), name(n + 1)))
+        .collect();
+    let zone = example(&lines);
+    let start = name(0);
+    let seen = ask(&zone, &start, "A");
+    assert!(seen.tc && seen.aa, "{seen:?}");
+    assert_eq!(seen.rcode, ResponseCode::NXDomain);
+    assert!(seen.authority.is_empty());
+    let whole = Ask::new(&zone, &start, "A").tcp().get();
+    assert_eq!((whole.rcode, whole.tc), (ResponseCode::NXDomain, false));
+    assert_eq!(whole.answer.len(), 5);
+    assert_eq!(seen.answer, whole.answer[..seen.answer.len()]);
 }

@@ -44,6 +44,7 @@ impl WriterThread {
             }
             !is_lost
         });
+        self.standing.wait_for(&unknown, &turn.view);
         self.finish(turn);
         self.board.set_orphaned(&self.policy.orphaned);
         let published = self.publisher.current();

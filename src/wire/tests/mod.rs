@@ -132,6 +132,8 @@ fn change_of(
         names: vec![OwnerPattern::Whole],
         types: Vec::new(),
         rdata: Vec::new(),
+        operations: Vec::new(),
+        from: Vec::new(),
     };
     let settings = change::Settings {
         store,
