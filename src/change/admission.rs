@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::account::{Account, Course, Moment};
-use super::edits::{hold, take_in};
+use super::edits::{Unfit, hold, take_in};
 use super::judge::{self, Decision};
-use super::reconcile::{Desk, build, hold_on_older, one, settle};
+use super::reconcile::{Case, Desk, build, hold_on_older, one, settle};
 use super::repair;
 use super::startup::{self, LastGood};
 use super::turn::{Note, Turn};
@@ -66,7 +66,8 @@ pub(super) fn admit(
     let findings = check::full(&image, &desk.policy.limits);
     let fatal = findings.iter().find(|f| f.severity == Severity::Fatal);
     if let Some(reason) = flaw.or(fatal.map(ToString::to_string)) {
-        return unfit_at_start(desk, tx, turn, row, &loaded, &image, &reason);
+        let unfit = Unfit::plain(reason);
+        return unfit_at_start(desk, tx, turn, row, (image, loaded), &unfit);
     }
     if image.digest() != row.digest {
         // What was committed last, if the snapshot still tells: the edit is judged against it.
@@ -87,7 +88,10 @@ pub(super) fn admit(
             None if loaded.touched.is_empty() => {
                 let reason = "its rows are not those that were committed, and nobody edited them: \
                               this is damage";
-                unfit_at_start(desk, tx, turn, row, &loaded, &image, reason)
+                {
+                    let unfit = Unfit::damage(reason.to_owned());
+                    unfit_at_start(desk, tx, turn, row, (image, loaded), &unfit)
+                }
             }
             None => {
                 turn.serve(image.clone(), row.revision);
@@ -145,29 +149,30 @@ fn unfit_at_start(
     tx: &Transaction<'_>,
     turn: &mut Turn,
     row: &ZoneRow,
-    loaded: &Loaded,
-    image: &ZoneImage,
-    reason: &str,
+    (image, loaded): (ZoneImage, Loaded),
+    unfit: &Unfit,
 ) -> Result<(), StoreError> {
     let origin = &row.origin;
     let Some(good) = last_good(desk, tx, row)? else {
-        let mend = format!(
+        let mut mend = format!(
             "correct the rows of {origin} with sqlite3, or import the zone again: \
-             lastgood zone import {origin} FILE --replace\n{}",
-            repair::accept_plain_hint(origin)
+             lastgood zone import {origin} FILE --replace"
         );
-        turn.hold(origin, reason, mend);
+        if unfit.is_damage {
+            mend.push_str(&format!("\n{}", repair::accept_plain_hint(origin)));
+        }
+        turn.hold(origin, &unfit.reason, mend);
         return Ok(());
     };
-    let ids: Vec<i64> = loaded.bad.iter().map(|bad| bad.id).collect();
-    let mend = repair::sql(desk.path, origin, &ids, &Diff::between(&good.image, image));
-    startup::hold_on(
-        turn,
-        good,
-        reason,
-        format!("{mend}\n{}", repair::restore_hint(origin)),
-    );
-    Ok(())
+    turn.serve(good.image.clone(), good.revision);
+    let case = Case {
+        diff: Diff::between(&good.image, &image),
+        served: good.image,
+        revision: good.revision,
+        loaded,
+        image,
+    };
+    hold(desk, tx, turn, &case, unfit)
 }
 
 /// The rows are fit but not those of the last revision: they become one of their own, whose diff

@@ -177,3 +177,61 @@ fn untraced(lab: &Lab, statements: &str) {
         .arg(lab.database());
     programs::run(&mut command, statements).expect_ok();
 }
+
+#[test]
+fn damage_that_no_snapshot_can_tell_of_is_not_served_until_somebody_says_so() {
+    let mut lab = demo();
+    acknowledge(&lab, "before");
+    lab.stop();
+    untraced(
+        &lab,
+        "UPDATE record SET rdata = '192.0.2.99' WHERE owner = 'chat.example.com.' AND type = 'A';",
+    );
+    for end in ["", "-wal", "-shm"] {
+        let file = lab.path(&format!("data/demo.snapshot.db{end}"));
+        let _ = std::fs::remove_file(file);
+    }
+    lab.start();
+    let status = lab.until(ZONE, "unavailable");
+    assert!(status["reason"].to_string().contains("damage"), "{status}");
+    assert!(
+        status["mend"].to_string().contains("zone accept"),
+        "{status}"
+    );
+    let reply = lab.dig("chat.example.com A");
+    assert_eq!(
+        (&*reply.status, reply.ede.map(|(code, _)| code)),
+        ("SERVFAIL", Some(24))
+    );
+    assert_eq!(lab.state(OTHER), "live");
+    lab.cli(&["zone", "accept", ZONE]).expect_ok();
+    lab.until(ZONE, "live");
+    assert_eq!(lab.data("chat.example.com A"), ["192.0.2.99"]);
+    is_there(&lab, "before");
+}
+
+#[test]
+fn a_hold_that_a_start_found_is_ended_by_an_update_too() {
+    let mut lab = demo();
+    acknowledge(&lab, "before");
+    settle(&lab);
+    lab.stop();
+    lab.sql(
+        "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES
+         ('example.com.', 'before.example.com.', 60, 'CNAME', 'elsewhere.example.net.')",
+    );
+    lab.start();
+    lab.until(ZONE, "holding");
+    let querier = Querier::of_demo(lab.v4());
+    is_there(&lab, "before");
+    assert_eq!(lab.update(&add("unrelated")), "REFUSED");
+    let repair = "zone example.com
+        update delete before.example.com. CNAME
+        update add before.example.com. 60 A 192.0.2.1";
+    assert_eq!(lab.update(repair), "NOERROR");
+    lab.until(ZONE, "live");
+    is_there(&lab, "before");
+    querier.end();
+    lab.restart();
+    assert_eq!(lab.state(ZONE), "live");
+}

@@ -96,6 +96,27 @@ fn triggers_and_indexes_that_were_dropped_are_there_again() {
 }
 
 #[test]
+fn triggers_dropped_while_no_server_ran_are_there_again_at_the_start() {
+    let mut lab = demo();
+    lab.stop();
+    lab.sql("DROP TRIGGER record_update; DROP TRIGGER record_insert;");
+    lab.start();
+    let querier = Querier::of_demo(lab.v4());
+    lab.sql(
+        "UPDATE record SET rdata = '192.0.2.91' WHERE owner = 'vip.customers.example.com.' AND type = 'A'",
+    );
+    eventually("the edit is served", || {
+        let reply = lab.dig("vip.customers.example.com A");
+        match reply.data() == ["192.0.2.91"] {
+            true => Ok(()),
+            false => Err(format!("{} {}", reply.text, lab.status(ZONE))),
+        }
+    });
+    live(&lab);
+    querier.end();
+}
+
+#[test]
 fn an_edit_behind_the_back_of_dropped_triggers_is_damage() {
     let lab = demo();
     let querier = Querier::of_demo(lab.v4());
