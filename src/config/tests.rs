@@ -58,6 +58,40 @@ fn what_is_kept_of_the_past_is_never_less_than_a_thousand_revisions() {
 }
 
 #[test]
+fn lengths_of_time_have_a_unit() {
+    let scrub = |text: &str| read(&format!("{SERVER}[store]\nscrub = {text}"));
+    let secs = |text: &str| scrub(text).unwrap().change.scrub.map(|span| span.as_secs());
+    assert_eq!(
+        read(SERVER).unwrap().change.scrub.map(|s| s.as_secs()),
+        Some(600)
+    );
+    assert_eq!(secs("\"90s\""), Some(90));
+    assert_eq!(secs("\"10m\""), Some(600));
+    assert_eq!(secs("\"6h\""), Some(21_600));
+    assert_eq!(secs("\"1d\""), Some(86_400));
+    assert_eq!(secs("\"off\""), None);
+    for wrong in [
+        "600",
+        "\"600\"",
+        "\"0s\"",
+        "\"-1s\"",
+        "\"+1s\"",
+        "\"s\"",
+        "\"\"",
+        "\"1µ\"",
+        "\"9999999999d\"",
+    ] {
+        let told = scrub(wrong).expect_err(wrong).to_string();
+        assert!(told.contains("a length of time, such as"), "{told}");
+    }
+    let zone = format!("{SERVER}[[zone]]\nname = \"a.\"\nmax_age = \"7d\"");
+    assert_eq!(
+        read(&zone).unwrap().change.zones[0].max_age_secs,
+        Some(604_800)
+    );
+}
+
+#[test]
 fn what_does_nothing_yet_is_unknown() {
     for setting in [
         "[[zone]]\nname = \"a.\"\ntransfer_to = [\"127.0.0.1\"]",

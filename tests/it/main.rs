@@ -16,6 +16,7 @@ mod crowded;
 mod docs;
 mod doors;
 mod endings;
+mod faults;
 mod fences;
 mod groups;
 mod handedits;
