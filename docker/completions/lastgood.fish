@@ -155,7 +155,7 @@ complete -c lastgood -n "__fish_lastgood_using_subcommand key; and not __fish_se
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and not __fish_seen_subcommand_from generate help" -s h -l help -d 'Print help'
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and not __fish_seen_subcommand_from generate help" -f -a "generate" -d 'Make a new secret and print it, as a file for `nsupdate -k` and `secret_file`'
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and not __fish_seen_subcommand_from generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from generate" -l algorithm -d 'hmac-sha256, hmac-sha384 or hmac-sha512' -r
+complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from generate" -l algorithm -d 'hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224 or hmac-sha1' -r
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from generate" -l file -d 'Write the key to this new file, with mode 0600, and print its stanza only' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from generate" -l config -d 'The configuration [default: lastgood.toml, then /etc/lastgood/lastgood.toml]' -r -F
 complete -c lastgood -n "__fish_lastgood_using_subcommand key; and __fish_seen_subcommand_from generate" -l json -d 'Print JSON'

@@ -168,6 +168,7 @@ async fn status(State(server): State<Server>) -> impl IntoResponse {
             "queries": totals.queries,
             "updates": totals.updates,
             "refusals": totals.refusals,
+            "observed": totals.observed,
             "tsig_failures": totals.tsig_failures,
             "unsigned_updates": totals.unsigned_updates,
             "log_lines_lost": (server.about.lost_log_lines)(),

@@ -10,8 +10,11 @@ use crate::zonefile::Parsed;
 /// Text that is no record of the zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Complaint {
-    /// `None`: the record reads well, and cannot stand in this zone.
-    pub line: Option<usize>,
+    /// An included file; absent for the zone file itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    pub line: usize,
+    pub column: usize,
     pub reason: String,
 }
 
@@ -36,36 +39,34 @@ impl Examined {
 
 impl std::fmt::Display for Complaint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.reason),
-            None => f.write_str(&self.reason),
+        if let Some(file) = &self.file {
+            write!(f, "{file} ")?;
         }
+        write!(
+            f,
+            "line {} column {}: {}",
+            self.line, self.column, self.reason
+        )
     }
 }
 
 pub fn examine(origin: &Name, parsed: Parsed) -> Examined {
-    let mut problems: Vec<Complaint> = parsed
+    let problems: Vec<Complaint> = parsed
         .problems
         .into_iter()
         .map(|problem| Complaint {
-            line: Some(problem.line),
+            file: problem.file,
+            line: problem.line,
+            column: problem.column,
             reason: problem.reason,
         })
         .collect();
-    let (inside, outside): (Vec<_>, Vec<_>) = parsed
-        .records
-        .into_iter()
-        .partition(|record| record.owner.is_at_or_below(origin));
-    problems.extend(outside.iter().map(|record| Complaint {
-        line: None,
-        reason: format!(
-            "{} {} is outside the zone {origin}",
-            record.owner, record.rtype
-        ),
-    }));
-    let image = ZoneImage::from_records(origin.clone(), inside)
-        .expect("the records outside the zone were left out");
-    let mut findings = check::full(&image, &Limits::default());
+    let mut findings = check::of_records(&parsed.records);
+    let large = parsed.large_ttls.iter();
+    findings.extend(large.map(|(owner, ttl)| check::of_large_ttl(owner, *ttl)));
+    let image = ZoneImage::from_records(origin.clone(), parsed.records)
+        .expect("the reader lets no record in from outside the zone");
+    findings.extend(check::full(&image, &Limits::default()));
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
     Examined {
         zone: origin.clone(),

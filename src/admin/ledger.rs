@@ -50,7 +50,15 @@ pub(super) async fn verify(
     State(server): State<Server>,
     Query(wanted): Query<Head>,
 ) -> Result<Json<Verification>, Failure> {
-    blocking(move || Ok(Json(store::verify(&server.store, wanted.head.as_deref())?))).await
+    blocking(move || {
+        let found = store::verify(&server.store, wanted.head.as_deref())?;
+        if !found.whole {
+            // What is served has to do with it, perhaps: the writer hears of it now.
+            server.change.scrub();
+        }
+        Ok(Json(found))
+    })
+    .await
 }
 
 pub(super) async fn diff(

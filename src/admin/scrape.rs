@@ -150,6 +150,7 @@ fn zone(served: &Served) -> Zone {
             revision: Some(zone.revision),
             records: Some(zone.image.record_count() as u64),
             state: match &zone.hold {
+                Some(hold) if hold.is_expired => ZoneState::Expired { since: hold.since },
                 Some(hold) => ZoneState::Holding { since: hold.since },
                 None => ZoneState::Live,
             },

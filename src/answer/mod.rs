@@ -17,7 +17,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::rr::Rtype;
 use crate::rr::message::{
@@ -42,15 +42,22 @@ pub enum Transport {
 pub struct Settings {
     /// The text of CH TXT `version.server.` and `version.bind.`; `None`: REFUSED.
     pub version: Option<String>,
+    /// The name of this server among others: CH TXT `id.server.` and `hostname.bind.` (RFC 4892),
+    /// and the option NSID (RFC 5001). `None`: REFUSED, and no option. At most 255 octets.
+    pub identity: Option<String>,
     /// Largest UDP answer, whatever the client offers.
     pub udp_octets_max: usize,
+    /// How long a TCP connection may idle, for clients that ask (RFC 7828).
+    pub tcp_idle: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             version: None,
+            identity: None,
             udp_octets_max: UDP_OCTETS_MAX,
+            tcp_idle: Duration::from_secs(30),
         }
     }
 }
@@ -87,7 +94,13 @@ pub fn answer(request: &[u8], context: &Context, out: &mut Vec<u8>) -> Outcome {
         return Outcome::Silent;
     };
     if request.opcode() != OPCODE_QUERY {
-        return refuse(&request, context, Rcode::NotImp, out);
+        // Whatever else it is, a later EDNS is told ours first (RFC 6891 §6.1.3). What stands behind
+        // the header is for those to judge who know the opcode (RFC 1035 §4.1.1: NOTIMP).
+        let rcode = match request.edns {
+            Some(edns) if edns.version > 0 => Rcode::BadVers,
+            _ => Rcode::NotImp,
+        };
+        return refuse(&request, context, rcode, out);
     }
     if request.signed {
         return Outcome::Elsewhere;
@@ -124,18 +137,21 @@ fn answer_in(
     }
     match lookup::zone_for(context.published, question.key(), question.rtype).map(|z| &**z) {
         None => refuse(request, context, Rcode::Refused, out),
-        Some(Served::Unavailable { reason, .. }) => {
-            let reply = Reply::start(request, room(request, context), out);
-            Outcome::Answered(reply.finish(
-                Rcode::ServFail,
-                false,
-                Some((ede::INVALID_DATA, shortened(reason))),
-            ))
-        }
+        Some(Served::Unavailable { reason, .. }) => no_data(request, reason, context, out),
+        // RFC 8914 §4.25: "too old or having expired".
+        Some(Served::Zone(ServedZone {
+            hold: Some(hold), ..
+        })) if hold.is_expired => no_data(request, &hold.reason, context, out),
         Some(Served::Zone(zone)) => {
             Outcome::Answered(answer_from(zone, request, question, context, out))
         }
     }
+}
+
+fn no_data(request: &Request, reason: &str, context: &Context, out: &mut Vec<u8>) -> Outcome {
+    let reply = Reply::start(request, room(request, context), out);
+    let ede = Some((ede::INVALID_DATA, shortened(reason)));
+    Outcome::Answered(reply.finish(Rcode::ServFail, false, ede))
 }
 
 const MAILB: Rtype = Rtype(253);
@@ -190,19 +206,21 @@ fn answer_ch(
     context: &Context,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    const VERSION_SERVER: &[u8] = b"\x07version\x06server\0";
-    const VERSION_BIND: &[u8] = b"\x07version\x04bind\0";
-    if question.rtype == Rtype::TXT {
-        let key = question.key();
-        if key.starts_with(b"\x0clast-refusal") && key.ends_with(b"\x08lastgood\0") {
-            return Outcome::Elsewhere;
-        }
-        if let Some(version) = &context.settings.version
-            && (key == VERSION_SERVER || key == VERSION_BIND)
-        {
-            let version = std::slice::from_ref(version);
-            return Outcome::Answered(texts(request, version, context, out));
-        }
+    if question.rtype != Rtype::TXT {
+        return refuse(request, context, Rcode::Refused, out);
+    }
+    let key = question.key();
+    if key.starts_with(b"\x0clast-refusal") && key.ends_with(b"\x08lastgood\0") {
+        return Outcome::Elsewhere;
+    }
+    let text = match key {
+        b"\x07version\x06server\0" | b"\x07version\x04bind\0" => &context.settings.version,
+        b"\x02id\x06server\0" | b"\x08hostname\x04bind\0" => &context.settings.identity,
+        _ => &None,
+    };
+    if let Some(text) = text {
+        let text = std::slice::from_ref(text);
+        return Outcome::Answered(texts(request, text, context, out));
     }
     refuse(request, context, Rcode::Refused, out)
 }
@@ -212,7 +230,7 @@ fn refuse(request: &Request, context: &Context, rcode: Rcode, out: &mut Vec<u8>)
     Outcome::Answered(reply.finish(rcode, false, None))
 }
 
-fn room(request: &Request, context: &Context) -> Room {
+fn room<'s>(request: &Request, context: &Context<'s>) -> Room<'s> {
     let announced = context.settings.udp_octets_max.max(UDP_OCTETS_PLAIN);
     let octets = match (context.transport, request.edns) {
         (Transport::Tcp, _) => usize::from(u16::MAX),
@@ -220,11 +238,24 @@ fn room(request: &Request, context: &Context) -> Room {
         // Values below 512 count as 512 (RFC 6891 §6.2.3).
         (Transport::Udp, Some(Edns { octets, .. })) => octets.clamp(UDP_OCTETS_PLAIN, announced),
     };
+    let asks = |option: fn(&Edns) -> bool| request.edns.as_ref().is_some_and(option);
+    let idle_tenths = context.settings.tcp_idle.as_millis() / 100;
+    let keepalive = u16::try_from(idle_tenths).unwrap_or(u16::MAX);
     Room {
         octets: octets.saturating_sub(context.reserve),
         option_octets: 0,
         announced: announced.min(usize::from(u16::MAX)) as u16,
+        identity: (context.settings.identity.as_deref()).filter(|_| asks(|edns| edns.identity)),
+        // Over UDP the option means nothing (RFC 7828 §3.2.2).
+        keepalive: (context.transport == Transport::Tcp && asks(|edns| edns.keepalive))
+            .then_some(keepalive),
     }
+}
+
+/// Whether a request of any opcode has an EDNS that is later than ours (RFC 6891 §6.1.3).
+pub fn has_later_edns(request: &[u8]) -> bool {
+    let edns = Request::scan(request).and_then(|request| request.edns);
+    edns.is_some_and(|edns| edns.version > 0)
 }
 
 /// Answers a request of any opcode with an RCODE and no records: the question or zone is echoed
@@ -239,6 +270,8 @@ pub fn respond(request: &[u8], rcode: Rcode, ede: Option<(u16, &str)>, out: &mut
         octets: UDP_OCTETS_PLAIN,
         option_octets: 0,
         announced: UDP_OCTETS_MAX as u16,
+        identity: None,
+        keepalive: None,
     };
     let ede = ede.map(|(code, text)| (code, shortened(text)));
     Reply::start(&request, room, out).finish(rcode, false, ede);

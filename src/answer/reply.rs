@@ -8,7 +8,10 @@ use crate::rr::{RrSet, Rtype};
 
 const QUESTION_POINTER: [u8; 2] = [0xC0, HEADER_OCTETS as u8];
 const OPT_OCTETS: usize = 11;
+const OPTION_NSID: u16 = 3;
+const OPTION_KEEPALIVE: u16 = 11;
 const OPTION_EDE: u16 = 15;
+const OPTION_HEAD_OCTETS: usize = 4;
 
 const FLAG_RESPONSE: u8 = 0x80;
 const FLAG_AUTHORITATIVE: u8 = 0x04;
@@ -17,14 +20,29 @@ const FLAG_RECURSION_DESIRED: u8 = 0x01;
 const FLAG_CHECKING_DISABLED: u8 = 0x10;
 const OPCODE_BITS: u8 = 0x78;
 
-/// What a reply may fill.
-pub(super) struct Room {
+/// What a reply may fill, and with what else than records.
+pub(super) struct Room<'s> {
     /// The whole message.
     pub octets: usize,
     /// Of these, what optional records leave free for options of the OPT.
     pub option_octets: usize,
     /// The UDP size that the OPT announces.
     pub announced: u16,
+    /// The name of the server, for a client that asks (RFC 5001).
+    pub identity: Option<&'s str>,
+    /// How long a connection may idle, in tenths of a second (RFC 7828 §3.1).
+    pub keepalive: Option<u16>,
+}
+
+impl Room<'_> {
+    /// The OPT with the options that are not left out.
+    fn opt_octets(&self) -> usize {
+        let identity = self
+            .identity
+            .map_or(0, |text| OPTION_HEAD_OCTETS + text.len());
+        let keepalive = self.keepalive.map_or(0, |_| OPTION_HEAD_OCTETS + 2);
+        OPT_OCTETS + identity + keepalive
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +65,7 @@ pub(super) enum Owner<'n> {
 /// by the whole RRset.
 pub(super) struct Reply<'o> {
     out: &'o mut Vec<u8>,
-    room: Room,
+    room: Room<'o>,
     /// What records may fill.
     limit: usize,
     edns: Option<Edns>,
@@ -69,7 +87,7 @@ enum Copying {
 }
 
 impl<'o> Reply<'o> {
-    pub fn start(request: &Request, room: Room, out: &'o mut Vec<u8>) -> Reply<'o> {
+    pub fn start(request: &Request, room: Room<'o>, out: &'o mut Vec<u8>) -> Reply<'o> {
         out.clear();
         out.extend_from_slice(&request.octets[..4]);
         out.extend_from_slice(&[0; 8]);
@@ -99,6 +117,10 @@ impl<'o> Reply<'o> {
             truncated: false,
             copying: Copying::Allowed,
         };
+        // A long name of ours behind a long question, where 512 octets are all there is.
+        if reply.whole_limit() < reply.out.len() {
+            reply.room.identity = None;
+        }
         reply.limit = reply.whole_limit();
         reply
     }
@@ -120,7 +142,10 @@ impl<'o> Reply<'o> {
 
     /// What records may fill, the needed ones.
     fn whole_limit(&self) -> usize {
-        let opt = if self.edns.is_some() { OPT_OCTETS } else { 0 };
+        let opt = match self.edns {
+            Some(_) => self.room.opt_octets(),
+            None => 0,
+        };
         self.room.octets.saturating_sub(opt)
     }
 
@@ -235,7 +260,10 @@ impl<'o> Reply<'o> {
         let Some(edns) = self.edns else {
             return rcode;
         };
-        let left = self.room.octets.saturating_sub(out.len() + OPT_OCTETS);
+        let left = self
+            .room
+            .octets
+            .saturating_sub(out.len() + self.room.opt_octets());
         let ede = match ede {
             Some((code, text)) if left >= 6 + text.len() => Some((code, text)),
             Some((code, _)) if left >= 6 => Some((code, "")),
@@ -244,16 +272,19 @@ impl<'o> Reply<'o> {
         out.extend_from_slice(&[0, 0, Rtype::OPT.0 as u8]);
         out.extend_from_slice(&self.room.announced.to_be_bytes());
         let flags = if edns.dnssec_ok { 0x80 } else { 0 };
-        out.extend_from_slice(&[(rcode.code() >> 4) as u8, 0, flags, 0]);
-        let Some((code, text)) = ede else {
-            out.extend_from_slice(&[0, 0]);
-            return rcode;
-        };
-        for number in [6 + text.len(), usize::from(OPTION_EDE), 2 + text.len()] {
-            out.extend_from_slice(&(number as u16).to_be_bytes());
+        out.extend_from_slice(&[(rcode.code() >> 4) as u8, 0, flags, 0, 0, 0]);
+        let options_at = out.len();
+        if let Some(text) = self.room.identity {
+            put_option(out, OPTION_NSID, &[text.as_bytes()]);
         }
-        out.extend_from_slice(&code.to_be_bytes());
-        out.extend_from_slice(text.as_bytes());
+        if let Some(tenths) = self.room.keepalive {
+            put_option(out, OPTION_KEEPALIVE, &[&tenths.to_be_bytes()]);
+        }
+        if let Some((code, text)) = ede {
+            put_option(out, OPTION_EDE, &[&code.to_be_bytes(), text.as_bytes()]);
+        }
+        let octets = (out.len() - options_at) as u16;
+        out[options_at - 2..options_at].copy_from_slice(&octets.to_be_bytes());
         rcode
     }
 
@@ -346,5 +377,14 @@ impl<'o> Reply<'o> {
             let offset = end - rdata.len() + layout.before;
             self.names.remember(offset, name, name.len());
         }
+    }
+}
+
+fn put_option(out: &mut Vec<u8>, code: u16, parts: &[&[u8]]) {
+    let octets: usize = parts.iter().map(|part| part.len()).sum();
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(&(octets as u16).to_be_bytes());
+    for part in parts {
+        out.extend_from_slice(part);
     }
 }

@@ -1,7 +1,7 @@
 //! What a request asks: a strict scan of its octets (RFC 1035 §4, RFC 6891 §6.1).
 
-use crate::rr::message::HEADER_OCTETS;
-use crate::rr::{Name, NameError, Rtype};
+use crate::rr::message::{CLASS_IN, HEADER_OCTETS, OPCODE_QUERY};
+use crate::rr::{Name, NameError, Rtype, rdata};
 
 const NAME_OCTETS_MAX: usize = 255;
 const RESPONSE: u8 = 0x80;
@@ -33,6 +33,41 @@ pub(super) struct Edns {
     pub octets: usize,
     pub version: u8,
     pub dnssec_ok: bool,
+    /// The name of the server is asked for (RFC 5001).
+    pub identity: bool,
+    /// How long a connection may idle is asked for (RFC 7828).
+    pub keepalive: bool,
+}
+
+const OPTION_NSID: u16 = 3;
+const OPTION_KEEPALIVE: u16 = 11;
+
+impl Edns {
+    /// From the class, the TTL and the RDATA of an OPT; `None` when its options do not fill it
+    /// exactly (RFC 6891 §6.1.2). What an option may hold besides its code is not looked at: a
+    /// server ignores it (RFC 5001 §2.1), as it does options that it does not know.
+    fn read(class: u16, ttl: [u8; 4], mut rdata: &[u8]) -> Option<Edns> {
+        let mut edns = Edns {
+            octets: usize::from(class),
+            version: ttl[1],
+            dnssec_ok: ttl[2] & 0x80 != 0,
+            identity: false,
+            keepalive: false,
+        };
+        while !rdata.is_empty() {
+            let number =
+                |at: usize| Some(u16::from_be_bytes([*rdata.get(at)?, *rdata.get(at + 1)?]));
+            let (code, len) = (number(0)?, number(2)?);
+            rdata = rdata.get(4 + usize::from(len)..)?;
+            // What a later version calls by these codes is not known.
+            match code {
+                OPTION_NSID => edns.identity = edns.version == 0,
+                OPTION_KEEPALIVE => edns.keepalive = edns.version == 0,
+                _ => {}
+            }
+        }
+        Some(edns)
+    }
 }
 
 /// A request as far as it could be read.
@@ -78,9 +113,10 @@ impl<'r> Request<'r> {
             signed: false,
             malformed: false,
         };
-        match request.sections() {
-            Ok(end) if end == octets.len() => {}
-            _ => request.malformed = true,
+        // What stands behind the last record is ignored, as by BIND and NSD; where it matters, behind
+        // a signature, `tsig` looks.
+        if request.sections().is_err() {
+            request.malformed = true;
         }
         Some(request)
     }
@@ -89,7 +125,7 @@ impl<'r> Request<'r> {
         self.octets[2] >> 3 & 0xF
     }
 
-    fn sections(&mut self) -> Result<usize, Broken> {
+    fn sections(&mut self) -> Result<(), Broken> {
         let mut at = HEADER_OCTETS;
         let questions = self.u16_at(4)?;
         // One question a message (RFC 9619); the rest is read on for its OPT.
@@ -106,7 +142,7 @@ impl<'r> Request<'r> {
                 at = self.record(section, at)?;
             }
         }
-        Ok(at)
+        Ok(())
     }
 
     fn u16_at(&self, at: usize) -> Result<u16, Broken> {
@@ -141,35 +177,25 @@ impl<'r> Request<'r> {
         let rdata = self.octets.get(rdata_at..end).ok_or(Broken)?;
         match rtype {
             Rtype::OPT => {
-                let misplaced = section != Section::Additional || owner_len != 1;
-                if misplaced || self.edns.is_some() || !options_parse(rdata) {
-                    self.malformed = true;
-                } else {
-                    self.edns = Some(Edns {
-                        octets: usize::from(self.u16_at(at + 2)?),
-                        version: self.octets[at + 5],
-                        dnssec_ok: self.octets[at + 6] & 0x80 != 0,
-                    });
+                let is_placed = section == Section::Additional && owner_len == 1;
+                let (class, ttl) = (self.u16_at(at + 2)?, &self.octets[at + 4..at + 8]);
+                let ttl = ttl.try_into().expect("four octets");
+                match Edns::read(class, ttl, rdata) {
+                    Some(edns) if is_placed && self.edns.is_none() => self.edns = Some(edns),
+                    _ => self.malformed = true,
                 }
             }
             Rtype::TSIG if section == Section::Additional => self.signed = true,
+            // RFC 8945 §5.1.
+            Rtype::TSIG => self.malformed = true,
+            // Records have no business in a query; one that is broken is FORMERR to everybody else.
+            _ if self.opcode() == OPCODE_QUERY && self.u16_at(at + 2)? == CLASS_IN => {
+                if rdata::from_message(rtype, self.octets, rdata_at, rdata.len()).is_err() {
+                    self.malformed = true;
+                }
+            }
             _ => {}
         }
         Ok(end)
     }
-}
-
-/// Whether the options of an OPT fill it exactly (RFC 6891 §6.1.2).
-fn options_parse(mut rdata: &[u8]) -> bool {
-    while !rdata.is_empty() {
-        let Some(len) = rdata.get(2..4) else {
-            return false;
-        };
-        let len = 4 + usize::from(u16::from_be_bytes([len[0], len[1]]));
-        match rdata.get(len..) {
-            Some(rest) => rdata = rest,
-            None => return false,
-        }
-    }
-    true
 }

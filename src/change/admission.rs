@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::account::{Account, Course, Moment};
+use super::edits::{hold, take_in};
 use super::judge::{self, Decision};
-use super::reconcile::{Desk, build, hold, hold_on_older, one, settle, take_in};
+use super::reconcile::{Desk, build, hold_on_older, one, settle};
 use super::repair;
 use super::startup::{self, LastGood};
 use super::turn::{Note, Turn};

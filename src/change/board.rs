@@ -64,6 +64,10 @@ struct Sheet {
     orphaned: BTreeSet<Name>,
     refusals: HashMap<Name, LastRefusal>,
     notices: Vec<String>,
+    /// Why changes fail.
+    trouble: Option<String>,
+    /// Zones that have held for long.
+    stale: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -117,7 +121,21 @@ impl Board {
     }
 
     pub(super) fn notices(&self) -> Vec<String> {
-        self.sheet().notices.clone()
+        let sheet = self.sheet();
+        let notices = sheet
+            .trouble
+            .iter()
+            .chain(&sheet.stale)
+            .chain(&sheet.notices);
+        notices.cloned().collect()
+    }
+
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        self.sheet().trouble = trouble;
+    }
+
+    pub(super) fn set_stale(&self, stale: Vec<String>) {
+        self.sheet().stale = stale;
     }
 
     pub(super) fn set_notices(&self, notices: Vec<String>) {
@@ -145,9 +163,13 @@ impl Board {
                 line.serial = zone.image.soa().map(|soa| soa.serial.0);
                 line.revision = zone.revision;
                 line.records = zone.image.record_count();
-                line.available = true;
+                let is_expired = zone.hold.as_ref().is_some_and(|hold| hold.is_expired);
+                line.available = !is_expired;
                 line.since = zone.hold.as_ref().map(|hold| hold.since);
-                line.reason = zone.hold.as_ref().map(|hold| hold.reason.clone());
+                line.reason = zone.hold.as_ref().map(|hold| match is_expired {
+                    true => format!("older than its max_age; {}", hold.reason),
+                    false => hold.reason.clone(),
+                });
                 if zone.hold.is_none() {
                     line.mend = None;
                 }

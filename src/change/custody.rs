@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::rr::Name;
-use crate::store::{Settings, Store, StoreError, ZoneRow, set_aside};
+use crate::store::{Settings, Store, StoreError, Transaction, ZoneRow, faults, set_aside};
 use crate::zone::Published;
 
 /// The store, or why there is none.
@@ -18,14 +18,46 @@ pub(super) struct Custody {
     /// Of the database and of its write-ahead log, as we last had them open.
     file: Option<FileId>,
     log: Option<FileId>,
-    /// `data_version` when rows and images were last known to agree; `None`: compare them.
-    agreed: Option<i64>,
+    agreed: Agreed,
     /// Something was committed since the log was last written back to the database.
     log_grew: bool,
     /// Made anew, and nothing was ever committed to it.
     is_fresh: bool,
     /// A file that turned out not to be ours, and why; looked at again when it changes.
     stranger: Option<(Stamp, Loss)>,
+    /// A scrub found pages that are damaged: what is there is to be looked through before it is
+    /// written to again.
+    is_condemned: bool,
+}
+
+/// How rows and images were last known to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agreed {
+    /// They agree, at this `data_version`.
+    At(i64),
+    /// They did when something failed: a commit may have gone through or not.
+    Lately,
+    Never,
+}
+
+impl Agreed {
+    fn to_compare(self, version: i64) -> Extent {
+        match self {
+            Agreed::At(agreed) if agreed == version => Extent::Nothing,
+            Agreed::At(_) | Agreed::Lately => Extent::Changed,
+            Agreed::Never => Extent::Everything,
+        }
+    }
+}
+
+/// Which rows are to be read and compared with what is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// None: nobody else has committed anything.
+    Nothing,
+    /// Of zones that others have changed, as their own triggers tell.
+    Changed,
+    Everything,
 }
 
 /// The store is not to be had.
@@ -94,10 +126,11 @@ impl Custody {
             store: None,
             file: None,
             log: None,
-            agreed: None,
+            agreed: Agreed::Never,
             log_grew: false,
             is_fresh: false,
             stranger: None,
+            is_condemned: false,
         };
         match store {
             Ok(store) => custody.take(store),
@@ -111,6 +144,7 @@ impl Custody {
     /// Makes a new, empty store; what is on the path is set aside.
     pub(super) fn create_anew(&mut self) -> Result<&mut Store, StoreError> {
         self.distrust();
+        self.is_condemned = false;
         for (from, to) in set_aside(&self.settings.path)? {
             tracing::warn!(from = %from.display(), to = %to.display(), "store: set aside");
         }
@@ -138,7 +172,6 @@ impl Custody {
         self.file = id(&self.settings.path);
         self.log = id(&beside(&self.settings.path, "-wal"));
         self.store = Some(store);
-        self.agreed = None;
         self.stranger = None;
     }
 
@@ -150,13 +183,21 @@ impl Custody {
         self.store.as_mut()
     }
 
-    pub(super) fn agreed(&self) -> Option<i64> {
-        self.agreed
+    /// Begins to write, where there is a store: with the `data_version` of its rows, and which of
+    /// them are to be compared first.
+    pub(super) fn begin(&mut self) -> Result<Option<(Transaction<'_>, i64, Extent)>, StoreError> {
+        let agreed = self.agreed;
+        let Some(store) = &mut self.store else {
+            return Ok(None);
+        };
+        let tx = store.begin()?;
+        let version = tx.data_version()?;
+        Ok(Some((tx, version, agreed.to_compare(version))))
     }
 
     /// Rows and images agree, and `version` is that of the rows.
     pub(super) fn committed(&mut self, version: i64) {
-        self.agreed = Some(version);
+        self.agreed = Agreed::At(version);
         self.log_grew = true;
         self.is_fresh = false;
     }
@@ -184,17 +225,46 @@ impl Custody {
         }
     }
 
-    /// After a failure: what this connection believes is not to be trusted.
+    /// What this connection believes is not to be trusted, nor what lies on disk.
     pub(super) fn distrust(&mut self) {
         self.store = None;
-        self.agreed = None;
+        self.agreed = Agreed::Never;
+    }
+
+    /// What this connection believes is not to be trusted: it is opened anew, with no page of before
+    /// in its cache.
+    pub(super) fn let_go(&mut self) {
+        self.store = None;
+        if self.agreed != Agreed::Never {
+            self.agreed = Agreed::Lately;
+        }
+    }
+
+    /// The database cannot be read, or only with damage: it is not opened again before its files
+    /// have changed.
+    pub(super) fn condemn(&mut self, damage: &str) -> Loss {
+        self.distrust();
+        self.is_condemned = true;
+        let path = self.settings.path.clone();
+        let loss = self.loss(&path, &format!("is damaged: {damage}"));
+        self.stranger = stamp(&path).map(|stamp| (stamp, loss.clone()));
+        loss
+    }
+
+    pub(super) fn is_condemned(&self) -> bool {
+        self.is_condemned
+    }
+
+    /// A scrub has found nothing wrong with what was damaged before.
+    pub(super) fn pardon(&mut self) {
+        (self.is_condemned, self.stranger) = (false, None);
     }
 
     /// Looks whether the store is there and whether others have changed it.
     pub(super) fn watch(&mut self, published: &Published) -> Result<Watched, Loss> {
         if let Some(store) = &self.store {
             match store.check_identity().and_then(|()| store.data_version()) {
-                Ok(version) if self.agreed == Some(version) => return Ok(Watched::Same),
+                Ok(version) if self.agreed == Agreed::At(version) => return Ok(Watched::Same),
                 Ok(_) => return Ok(Watched::Changed),
                 Err(error) => {
                     tracing::error!(store = %self.settings.path.display(), "store: {error}");
@@ -223,6 +293,7 @@ impl Custody {
             self.set_log_aside(&path);
         }
         let outcome = Store::open_existing(&self.settings)
+            .and_then(|store| self.look_through(store))
             .map_err(|error| (error.to_string(), error.mend().map(str::to_owned)))
             .and_then(|store| match ours || published.zones().next().is_none() {
                 true => Ok(store),
@@ -233,7 +304,11 @@ impl Custody {
         match outcome {
             Ok(store) => {
                 tracing::info!(store = %path.display(), "store: opened again");
+                if !ours {
+                    self.agreed = Agreed::Never;
+                }
                 self.take(store);
+                self.is_condemned = false;
                 Ok(())
             }
             Err((why, mend)) => {
@@ -242,6 +317,17 @@ impl Custody {
                 self.stranger = stamp(&path).map(|stamp| (stamp, loss.clone()));
                 Err(loss)
             }
+        }
+    }
+
+    /// A database that was damaged is believed again when there is no damage left.
+    fn look_through(&self, store: Store) -> Result<Store, StoreError> {
+        match self.is_condemned {
+            false => Ok(store),
+            true => match faults(&self.settings)?.first() {
+                None => Ok(store),
+                Some(fault) => Err(StoreError::Damaged(fault.clone())),
+            },
         }
     }
 

@@ -1,14 +1,15 @@
 //! One submission: judged, written, told.
 
 use super::account::{self, Course, Moment};
-use super::judge::{self, Bench, Decision, Judged};
-use super::reconcile::{self, Desk};
+use super::ending;
+use super::judge::{self, Bench, Decision, Judged, Stored};
+use super::reconcile::Desk;
 use super::turn::{Note, Turn, refused};
-use super::{Body, Committed, Outcome, RefusedWhy, Submission};
-use crate::guard::{Freeze, FreezeScope};
+use super::{Body, Committed, Outcome, Submission};
+use crate::guard::{Freeze, FreezeScope, Verdict};
 use crate::metrics::Clock;
 use crate::rr::Rtype;
-use crate::store::{NewRevision, StoreError, Transaction, ZoneRow};
+use crate::store::{NewRevision, StoreError, Transaction};
 use crate::zone::Diff;
 
 /// A message known by its MAC is not applied again: twice the fudge of TSIG (RFC 8945 §5.2.3).
@@ -42,13 +43,27 @@ pub(super) fn decide(
         });
     }
     let judged = clock.judge(|| match &submission.body {
-        Body::Accept => reconcile::judge_acceptance(desk, tx, turn, submission, moment),
+        Body::Accept => ending::judge_acceptance(desk, tx, turn, submission, moment),
         Body::Import { .. } => {
             let stored = tx.zone(&submission.zone)?;
-            let bench = desk.bench(turn, moment);
-            Ok(guarded(&bench, submission, stored.as_ref()))
+            let stored = Stored {
+                zone: stored.as_ref(),
+                ..Stored::default()
+            };
+            Ok(guarded(&desk.bench(turn, moment), submission, stored))
         }
-        _ => Ok(guarded(&desk.bench(turn, moment), submission, None)),
+        Body::Update { message, .. } => {
+            let rows = ending::rows_to_mend(desk, tx, turn, &submission.zone, message)?;
+            let stored = Stored {
+                rows: rows.as_ref(),
+                ..Stored::default()
+            };
+            Ok(guarded(&desk.bench(turn, moment), submission, stored))
+        }
+        _ => {
+            let bench = desk.bench(turn, moment);
+            Ok(guarded(&bench, submission, Stored::default()))
+        }
     })?;
     let origin = &submission.zone;
     let mut course = Course::default();
@@ -65,7 +80,7 @@ pub(super) fn decide(
                 true => turn.change_whole(commit.after.clone(), revision),
                 false => turn.change(commit.after.clone(), revision, &commit.diff),
             }
-            desk.judged.remove(origin);
+            desk.contested.remove(origin);
         }
         Decision::Remove => {
             course.revision = Some(remove(tx, submission, &judged.diff, course, moment)?);
@@ -83,6 +98,7 @@ pub(super) fn decide(
     if !repeated {
         desk.repeats
             .first(submission, &judged.decision, &reference, moment);
+        turn.observe(origin, judged.verdict.as_ref(), &reference);
     }
     let outcome = conclude(turn, submission, judged, course, reference, moment);
     if repeated && let Some(Note::Refused { again, .. }) = turn.notes.last_mut() {
@@ -91,18 +107,18 @@ pub(super) fn decide(
     Ok(outcome)
 }
 
-/// A rule that errs refuses the change (P6): whatever a panic says of us, serving and the other
-/// updates go on.
-fn guarded(bench: &Bench<'_>, submission: &Submission, stored: Option<&ZoneRow>) -> Judged {
+/// What errs refuses the change (P6): whatever a panic says of us, serving and the other updates go
+/// on.
+fn guarded(bench: &Bench<'_>, submission: &Submission, stored: Stored<'_>) -> Judged {
     let judge = std::panic::AssertUnwindSafe(|| judge::judge(bench, submission, stored));
     std::panic::catch_unwind(judge).unwrap_or_else(|_| {
-        tracing::error!(zone = %submission.zone, "a rule failed; the change is refused");
-        Judged::plain(Decision::Refused {
-            rule: "error".into(),
-            reason: "a rule failed on this change".into(),
-            accepted: "nothing of this kind: please report it with the log".into(),
-            why: RefusedWhy::Guard,
-        })
+        tracing::error!(zone = %submission.zone, "judging failed; the change is refused");
+        let verdict = Verdict::of_an_error();
+        let decision = judge::refusal(&verdict).expect("an error refuses");
+        Judged {
+            verdict: Some(verdict),
+            ..Judged::plain(decision)
+        }
     })
 }
 

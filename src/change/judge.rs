@@ -3,7 +3,10 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::ending;
 use super::reach::Reach;
 use super::{Body, Policy, RefusedWhy, Submission, members};
 use crate::check::{self, Finding, Severity};
@@ -75,6 +78,8 @@ pub(super) struct Weighed {
 pub(super) struct Proposal<'a> {
     pub submission_path: Path,
     pub actor: &'a guard::Actor,
+    /// Where it came from, if from a network.
+    pub source: Option<IpAddr>,
     pub override_: Option<&'a Override>,
     pub before: &'a ZoneImage,
     pub operations: &'a [Operation],
@@ -113,8 +118,20 @@ pub(super) fn not_ready(zone: &Name, reason: &str) -> Decision {
     }
 }
 
-/// Runs the rules over a proposal.
+/// Runs the rules over a proposal. One that errs refuses it (P6), on whichever path it came: what
+/// is served goes on, and so does the writer.
 pub(super) fn weigh(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
+    let rules = AssertUnwindSafe(|| run_rules(bench, proposal));
+    catch_unwind(rules).unwrap_or_else(|_| {
+        tracing::error!(zone = %proposal.before.origin(), "a rule failed; the change is refused");
+        Weighed {
+            verdict: Verdict::of_an_error(),
+            warnings: Vec::new(),
+        }
+    })
+}
+
+fn run_rules(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
     let Bench {
         policy,
         published,
@@ -151,10 +168,13 @@ pub(super) fn weigh(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
             path: proposal.submission_path,
             actor: proposal.actor,
             permits: policy.permits(proposal.actor),
+            source: proposal.source,
+            scope: zone.scope,
             freezes,
             counted: &counted,
             findings: &new_findings,
             validate: zone.validate,
+            ttl: zone.ttl,
             override_: proposal.override_,
         },
     );
@@ -185,17 +205,21 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Judges one submission about a zone against what is published; an import against what the store
-/// has of its zone too.
-pub(super) fn judge(
-    bench: &Bench<'_>,
-    submission: &Submission,
-    stored: Option<&ZoneRow>,
-) -> Judged {
+/// What the store has of a zone, where that counts beside what is published.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Stored<'a> {
+    /// For an import.
+    pub zone: Option<&'a ZoneRow>,
+    /// For an update of a zone that holds, where it may put them right.
+    pub rows: Option<&'a ZoneImage>,
+}
+
+/// Judges one submission about a zone against what is published, and against what the store has.
+pub(super) fn judge(bench: &Bench<'_>, submission: &Submission, stored: Stored<'_>) -> Judged {
     match &submission.body {
-        Body::Update { message, .. } => judge_update(bench, submission, message),
+        Body::Update { message, .. } => judge_update(bench, submission, message, stored.rows),
         Body::Import { records, replace } => {
-            judge_import(bench, submission, (records, *replace), stored)
+            judge_import(bench, submission, (records, *replace), stored.zone)
         }
         Body::Remove => judge_removal(bench, submission),
         Body::Restore => judge_restore(bench, submission),
@@ -209,6 +233,7 @@ pub(super) fn judge(
 fn updatable<'a>(
     bench: &Bench<'a>,
     submission: &Submission,
+    rows: Option<&ZoneImage>,
 ) -> Result<&'a ServedZone, Box<Judged>> {
     let origin = &submission.zone;
     let no = |decision| Box::new(Judged::plain(decision));
@@ -219,30 +244,56 @@ fn updatable<'a>(
         }));
     };
     // Before anything that would tell a stranger what the zone holds.
-    if !guard::may_touch(bench.policy.permits(&submission.actor), origin) {
-        return Err(no(Decision::Refused {
-            rule: "scope".into(),
-            reason: format!("{} has no right in {origin}", submission.actor.name),
-            accepted: "an `allow` entry for this zone in the key's stanza".into(),
-            why: RefusedWhy::Prohibited,
-        }));
+    if let Some(refused) = stranger(bench, submission) {
+        return Err(no(refused));
     }
     match served.zone() {
         Some(ServedZone {
             hold: Some(hold), ..
-        }) => Err(no(not_ready(origin, &hold.reason))),
+        }) if rows.is_none() => Err(no(not_ready(origin, &hold.reason))),
         None => Err(no(not_ready(origin, "it has no data fit to be served"))),
         Some(zone) => Ok(zone),
     }
+}
+
+/// Refuses a key that has no right in the zone from where it asks.
+fn stranger(bench: &Bench<'_>, submission: &Submission) -> Option<Decision> {
+    let (origin, actor) = (&submission.zone, &submission.actor.name);
+    let permits = bench.policy.permits(&submission.actor);
+    let source = submission.source.map(|source| source.ip());
+    if guard::may_touch(permits, origin, source) {
+        return None;
+    }
+    let from = source.map(|source| source.to_canonical().to_string());
+    let (reason, accepted) = match permits.iter().any(|permit| permit.is_for(origin)) {
+        true => (
+            format!(
+                "{actor} has no right in {origin} from {}",
+                from.unwrap_or_else(|| "nowhere".into())
+            ),
+            "the same from an address in `from` of the key's `allow`",
+        ),
+        false => (
+            format!("{actor} has no right in {origin}"),
+            "an `allow` entry for this zone in the key's stanza",
+        ),
+    };
+    Some(Decision::Refused {
+        rule: "scope".into(),
+        reason,
+        accepted: accepted.into(),
+        why: RefusedWhy::Prohibited,
+    })
 }
 
 fn judge_update(
     bench: &Bench<'_>,
     submission: &Submission,
     message: &update::UpdateMessage,
+    rows: Option<&ZoneImage>,
 ) -> Judged {
     let origin = &submission.zone;
-    let zone = match updatable(bench, submission) {
+    let zone = match updatable(bench, submission, rows) {
         Ok(zone) => zone,
         Err(judged) => return *judged,
     };
@@ -259,6 +310,7 @@ fn judge_update(
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &zone.image,
             operations: &operations,
@@ -267,10 +319,17 @@ fn judge_update(
             after_view: &as_live(bench, &applied.after),
         },
     );
-    let decision = match refusal(&weighed.verdict) {
-        Some(refused) => refused,
-        None if applied.diff.is_empty() => Decision::Unchanged,
-        None => {
+    let mends = rows.map(|rows| ending::mends(&applied.after, rows, &operations));
+    let decision = match (refusal(&weighed.verdict), &zone.hold, mends) {
+        (Some(refused), ..) => refused,
+        (None, Some(hold), Some(false)) => not_ready(origin, &hold.reason),
+        (None, Some(_), Some(true)) => {
+            let highest = highest_served(bench, origin, &zone.image);
+            let pass = highest.filter(|_| !applied.serial_set);
+            commit(bench, &zone.image, applied.after, pass, true)
+        }
+        (None, ..) if applied.diff.is_empty() => Decision::Unchanged,
+        (None, ..) => {
             let old = zone.image.soa().map(|soa| soa.serial);
             let pass = old.filter(|_| !applied.serial_set);
             commit(bench, &zone.image, applied.after, pass, false)
@@ -316,7 +375,14 @@ fn judge_import(
         });
     }
     match ZoneImage::from_records(origin.clone(), records.iter().cloned()) {
-        Ok(after) => judge_replacement(bench, submission, after, stored),
+        Ok(after) => {
+            let mut judged = judge_replacement(bench, submission, after, stored);
+            let listed = check::of_records(records);
+            judged
+                .warnings
+                .extend(listed.iter().map(Finding::to_string));
+            judged
+        }
         Err(outside) => Judged::plain(Decision::Failed {
             rcode: Rcode::NotZone,
             reason: outside.to_string(),
@@ -347,6 +413,7 @@ pub(super) fn judge_replacement(
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &before,
             operations: &[],
@@ -424,6 +491,7 @@ fn judge_restore(bench: &Bench<'_>, submission: &Submission) -> Judged {
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &zone.image,
             operations: &[],
@@ -464,6 +532,7 @@ fn judge_removal(bench: &Bench<'_>, submission: &Submission) -> Judged {
         &Proposal {
             submission_path: submission.path,
             actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
             override_: submission.override_.as_ref(),
             before: &before,
             operations: &[],

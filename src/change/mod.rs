@@ -6,8 +6,9 @@
 //!
 //! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it),
 //! `decide` and `judge` (one submission), `members` (what the guard is told of protected names),
-//! `startup` and `admission` (store or snapshot), `reconcile` (edits by hand, damage, holding),
-//! `custody` (losing and regaining the store), `reload` and `policy` (a new configuration, and the
+//! `startup` and `admission` (store or snapshot), `reconcile` (rows that differ from what is served),
+//! `edits` (taking them in, or holding), `ending` (ways out of a hold), `custody` (losing and
+//! regaining the store), `scrubber` (looking for damage), `alarm` (holds that last), `reload` and `policy` (a new configuration, and the
 //! last one of zones that it does not name), `account` (audit rows), `repair` (what to tell the
 //! operator), `standing` (what a zone is served with although it should not be so), `repeats`
 //! (refusals in a flood), `upkeep` and `retention` (what is done while nobody waits), `board` (status).
@@ -15,9 +16,12 @@
 
 mod account;
 mod admission;
+mod alarm;
 mod board;
 mod custody;
 mod decide;
+mod edits;
+mod ending;
 mod judge;
 mod members;
 mod policy;
@@ -27,11 +31,15 @@ mod reload;
 mod repair;
 mod repeats;
 mod retention;
+mod scrubber;
 mod standing;
 mod startup;
 mod turn;
 mod upkeep;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -68,6 +76,8 @@ pub struct Settings {
     pub queue: usize,
     /// How often the store is watched while nothing is submitted.
     pub poll: Duration,
+    /// How often store and snapshot are read through for damage; `None`: when something asks for it.
+    pub scrub: Option<Duration>,
 }
 
 /// One change asked for.
@@ -203,6 +213,7 @@ impl Outcome {
 enum Order {
     Job(Box<Job>),
     Reload(Box<reload::Reload>),
+    Scrubbed(Box<scrubber::Report>),
     Stop,
 }
 
@@ -212,6 +223,7 @@ pub struct Handle {
     orders: SyncSender<Order>,
     board: Arc<board::Board>,
     keeper: KeeperStatus,
+    scrub: scrubber::Bell,
     thread: Arc<std::sync::Mutex<Option<std::thread::JoinHandle<()>>>>,
     counters: Counters,
 }
@@ -228,11 +240,16 @@ pub struct Started {
 /// is lost or damaged is no reason not to start: what the snapshot has is served.
 pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Reader) -> Started {
     let board = Arc::new(board::Board::default());
-    let queue = settings.queue.max(1);
-    let (writer, unknown) =
-        writer::WriterThread::new(settings, counters.clone(), publish, reader, board.clone());
-    let keeper = writer.keeper_status();
-    let (orders, incoming) = std::sync::mpsc::sync_channel(queue);
+    let (orders, incoming) = std::sync::mpsc::sync_channel(settings.queue.max(1));
+    let (writer, unknown) = writer::WriterThread::new(
+        settings,
+        counters.clone(),
+        publish,
+        reader,
+        board.clone(),
+        orders.clone(),
+    );
+    let (keeper, scrub) = (writer.keeper_status(), writer.bell());
     let thread = std::thread::Builder::new()
         .name("writer".into())
         .spawn(move || writer.run(&incoming))
@@ -243,6 +260,7 @@ pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Re
             orders,
             board,
             keeper,
+            scrub,
             thread,
             counters,
         },
@@ -302,6 +320,11 @@ impl Handle {
         // Without a thread the receiver learns from the dropped sender.
         let _ = self.orders.try_send(order);
         outcome
+    }
+
+    /// Has store and snapshot read through soon, because something about them is odd.
+    pub fn scrub(&self) {
+        self.scrub.ring();
     }
 
     /// The last refusal of a key, in one line.

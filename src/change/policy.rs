@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use crate::guard::{Actor, Mode, Permit, Protection};
+use crate::guard::{Actor, Mode, Permit, Protection, Ttls};
 use crate::rr::Name;
 use crate::update::SerialPolicy;
 
@@ -19,8 +20,21 @@ pub struct ZonePolicy {
     pub protections: Vec<Protection>,
     pub validate: Mode,
     pub min_members: Mode,
+    #[serde(default = "enforced")]
+    pub scope: Mode,
+    #[serde(default)]
+    pub ttl: Ttls,
     /// Errors of a zone as it is imported are as bad as fatal findings.
     pub strict: bool,
+    /// How long the last good version is answered from while the live data are not fit. `None`: for
+    /// as long as it takes.
+    #[serde(default)]
+    pub max_age_secs: Option<u64>,
+}
+
+/// For policies that were kept before the rule could be set.
+fn enforced() -> Mode {
+    Mode::Enforce
 }
 
 impl ZonePolicy {
@@ -32,8 +46,15 @@ impl ZonePolicy {
             protections: Vec::new(),
             validate: Mode::Enforce,
             min_members: Mode::Enforce,
+            scope: Mode::Enforce,
+            ttl: Ttls::default(),
             strict: false,
+            max_age_secs: None,
         }
+    }
+
+    pub(super) fn max_age(&self) -> Option<Duration> {
+        self.max_age_secs.map(Duration::from_secs)
     }
 
     /// In what `new` protects less than this policy, in sentences.
@@ -43,6 +64,8 @@ impl ZonePolicy {
         for (what, old, new) in [
             ("validate", self.validate, new.validate),
             ("min_members", self.min_members, new.min_members),
+            ("scope", self.scope, new.scope),
+            ("ttl", self.ttl.mode, new.ttl.mode),
         ] {
             if new < old {
                 weaker.push(format!(
@@ -51,6 +74,14 @@ impl ZonePolicy {
                     word(old)
                 ));
             }
+        }
+        // Bounds that nobody enforces keep nothing out.
+        let is_wider = new.ttl.min < self.ttl.min || new.ttl.max > self.ttl.max;
+        if self.ttl.mode == Mode::Enforce && new.ttl.mode == Mode::Enforce && is_wider {
+            let ([min, max], [old_min, old_max]) = (new.ttl.bounds(), self.ttl.bounds());
+            weaker.push(format!(
+                "{zone} would let in TTLs of {min} to {max}, not {old_min} to {old_max}"
+            ));
         }
         if self.strict && !new.strict {
             weaker.push(format!("{zone} would not be strict any more"));
@@ -226,6 +257,55 @@ mod tests {
     }
 
     #[test]
+    fn wider_bounds_of_a_ttl_are_less_protection_where_they_are_enforced() {
+        let with = |mode, min, max| ZonePolicy {
+            ttl: Ttls { mode, min, max },
+            ..policy(1, &[Rtype::A], &[])
+        };
+        let strict = with(Mode::Enforce, 30, 3600);
+        for new in [with(Mode::Enforce, 30, 3600), with(Mode::Enforce, 60, 600)] {
+            assert_eq!(strict.weakened_by(&new), [""; 0]);
+        }
+        for (new, told) in [
+            (
+                with(Mode::Enforce, 0, 3600),
+                "example.com. would let in TTLs of 0 to 3600, not 30 to 3600",
+            ),
+            (
+                with(Mode::Enforce, 30, 3601),
+                "example.com. would let in TTLs of 30 to 3601, not 30 to 3600",
+            ),
+            (
+                with(Mode::Observe, 30, 3600),
+                "example.com. ttl would be observe, not enforce",
+            ),
+        ] {
+            assert_eq!(strict.weakened_by(&new), [told]);
+        }
+        let observed = with(Mode::Observe, 30, 3600);
+        assert_eq!(observed.weakened_by(&with(Mode::Observe, 0, 9999)), [""; 0]);
+        let scope = ZonePolicy {
+            scope: Mode::Observe,
+            ..strict.clone()
+        };
+        assert_eq!(
+            strict.weakened_by(&scope),
+            ["example.com. scope would be observe, not enforce"]
+        );
+    }
+
+    /// What a store kept before there was a setting must not cost the settings there were.
+    #[test]
+    fn policies_that_an_older_version_kept_are_read() {
+        let mut kept = serde_json::to_value([policy(2, &[Rtype::A], &[])]).unwrap();
+        let zone = kept[0].as_object_mut().unwrap();
+        zone.remove("scope").unwrap();
+        zone.remove("ttl").unwrap();
+        let read = from_json(&kept.to_string());
+        assert_eq!(read, [policy(2, &[Rtype::A], &[])]);
+    }
+
+    #[test]
     fn a_stanza_that_vanished_leaves_its_policy() {
         let kept = from_json(&serde_json::to_string(&[policy(2, &[Rtype::A], &[])]).unwrap());
         let settings = Settings {
@@ -239,6 +319,7 @@ mod tests {
             keys: Vec::new(),
             queue: 1,
             poll: std::time::Duration::from_secs(1),
+            scrub: None,
         };
         let policy = Policy::new(&settings, kept);
         let origin = "example.com.".parse().unwrap();

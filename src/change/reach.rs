@@ -39,6 +39,11 @@ impl Moved {
         self.zones.insert(zone.clone());
     }
 
+    /// Whether a zone came where none was.
+    pub(super) fn is_anew(&self) -> bool {
+        self.is_anew
+    }
+
     fn add(&mut self, more: Moved) {
         self.is_anew |= more.is_anew;
         self.zones.extend(more.zones);
@@ -153,6 +158,7 @@ mod tests {
             keys: Vec::new(),
             queue: 1,
             poll: std::time::Duration::from_secs(1),
+            scrub: None,
         };
         Policy::new(&settings, [])
     }

@@ -6,8 +6,9 @@ use super::Settings;
 use super::members;
 use super::policy::Policy;
 use super::reconcile::NO_DATA;
+use crate::answer::{self, WalkEnd};
 use crate::publish;
-use crate::rr::Name;
+use crate::rr::{Name, Rtype};
 use crate::zone::{Published, Served};
 
 /// What became of a reload.
@@ -87,7 +88,9 @@ pub(super) fn forget(policy: &mut Policy, published: &Published) -> (Published, 
     (view, gone)
 }
 
-/// Zones of the configuration that are not served yet: they are ours, and have no data.
+/// Zones of the configuration that are not served yet: they are ours, and have no data. Until they
+/// have some, a zone above them that answers for their names goes on doing so: no stanza takes off
+/// the air what is served (P8), and their first import is judged against what they will hide.
 pub(super) fn unknown(policy: &Policy, published: &Published) -> (Published, Vec<Name>) {
     let mut view = published.clone();
     let mut unknown: Vec<Name> = policy
@@ -98,7 +101,20 @@ pub(super) fn unknown(policy: &Policy, published: &Published) -> (Published, Vec
         .collect();
     unknown.sort();
     for zone in &unknown {
-        view = publish::held(&view, zone, NO_DATA);
+        if !is_answered_for(published, zone) {
+            view = publish::held(&view, zone, NO_DATA);
+        }
     }
     (view, unknown)
+}
+
+/// Whether a zone above has anything to say of this name but that it does not exist.
+fn is_answered_for(published: &Published, zone: &Name) -> bool {
+    let found = answer::members(published, zone, Rtype::SOA);
+    let is_alias = found.walk.len() > 1;
+    let says_nothing = matches!(
+        found.end,
+        WalkEnd::NxDomain | WalkEnd::Unavailable | WalkEnd::Outside(_)
+    );
+    is_alias || !says_nothing
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::account::Moment;
-use super::custody::Custody;
+use super::custody::{Custody, Extent};
 use crate::store::{Pruned, Retention, StoreError};
 
 /// How often it is looked whether something has grown too old.
@@ -63,16 +63,10 @@ fn batch(
     retention: Retention,
     moment: Moment,
 ) -> Result<Pruned, StoreError> {
-    let agreed = custody.agreed();
-    let Some(store) = custody.store() else {
-        return Ok(Pruned::default());
-    };
-    let tx = store.begin()?;
-    let version = tx.data_version()?;
-    if agreed != Some(version) {
+    let Some((tx, version, Extent::Nothing)) = custody.begin()? else {
         // Somebody was quicker: their edit comes first.
         return Ok(Pruned::default());
-    }
+    };
     let pruned = tx.prune(retention, moment.unix_us)?;
     if !pruned.is_nothing() {
         tx.commit()?;

@@ -15,9 +15,18 @@ pub(super) struct Standing {
     breached: BTreeSet<Name>,
     flawed: BTreeSet<Name>,
     unchecked: BTreeSet<Name>,
+    /// Zones that have a stanza and no data, and for which the zone above them answers.
+    waiting: Vec<Name>,
 }
 
 impl Standing {
+    /// These have no data, and are not served.
+    pub(super) fn wait_for(&mut self, unknown: &[Name], published: &Published) {
+        let zones = unknown.iter();
+        let not_served = |zone: &&Name| published.zone(zone).is_none();
+        self.waiting = zones.filter(not_served).cloned().collect();
+    }
+
     /// After zones were taken in service or changed: members are counted at once, for they are few.
     pub(super) fn changed<'a>(
         &mut self,
@@ -29,7 +38,8 @@ impl Standing {
         let mut again = std::mem::take(&mut self.breached);
         again.extend(zones.cloned());
         for zone in again {
-            let breaches = breaches(policy, published, &zone);
+            let mut breaches = breaches(policy, published, &zone);
+            breaches.extend(self.answers_for(published, &zone));
             for breach in &breaches {
                 if board.is_new_breach(&zone, breach) {
                     tracing::warn!(zone = %zone, "{breach}");
@@ -40,6 +50,17 @@ impl Standing {
             }
             board.note_breaches(&zone, breaches);
         }
+    }
+
+    fn answers_for(&self, published: &Published, zone: &Name) -> Vec<String> {
+        let is_above = |below: &&Name| {
+            let served = published.find(below.key().as_bytes());
+            served.is_some_and(|served| served.origin() == zone)
+        };
+        let told = |below: &Name| {
+            format!("{below} has no data yet, so that {zone} goes on answering for its names")
+        };
+        self.waiting.iter().filter(is_above).map(told).collect()
     }
 
     /// This zone came with errors.

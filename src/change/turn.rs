@@ -8,7 +8,7 @@ use super::board::{Board, LastRefusal, LastUpdate};
 use super::judge::Decision;
 use super::reach::Moved;
 use super::{Committed, Refused};
-use crate::guard::{Actor, Freeze, Path};
+use crate::guard::{Actor, Freeze, Path, Verdict};
 use crate::metrics::{Counters, Fate};
 use crate::publish;
 use crate::rr::{Name, Serial};
@@ -48,6 +48,13 @@ pub(super) enum Note {
         /// As one within the last minute: counted, and not told again.
         again: bool,
     },
+    /// What a rule that only observes would have refused.
+    Observed {
+        zone: Name,
+        rule: &'static str,
+        reason: String,
+        reference: String,
+    },
     Edited {
         zone: Name,
         reference: String,
@@ -82,9 +89,10 @@ pub(super) enum Note {
 }
 
 impl Note {
-    /// Counts edits by hand. What was submitted is counted as it is answered.
+    /// Counts edits by hand, and what was observed. What was submitted is counted as it is answered.
     pub(super) fn count(&self, counters: &Counters) {
         let fate = match self {
+            Note::Observed { rule, .. } => return counters.observed(rule),
             Note::Edited { .. } => Fate::Committed,
             Note::Refused {
                 path: Path::HandEdit,
@@ -193,6 +201,17 @@ impl Turn {
         self.view = self.view.without(zone);
     }
 
+    /// Notes what the rules that only observe would have refused.
+    pub(super) fn observe(&mut self, zone: &Name, verdict: Option<&Verdict>, reference: &str) {
+        let observed = verdict.into_iter().flat_map(Verdict::observed);
+        self.notes.extend(observed.map(|rule| Note::Observed {
+            zone: zone.clone(),
+            rule: rule.rule,
+            reason: rule.text.clone(),
+            reference: reference.to_owned(),
+        }));
+    }
+
     /// The serials that must be reserved before this may be served: in blocks, written ahead.
     pub(super) fn to_reserve(&self, ceilings: &HashMap<Name, u32>) -> Vec<(Name, u32)> {
         let zones = self
@@ -211,6 +230,10 @@ impl Turn {
     }
 
     pub(super) fn hold(&mut self, zone: &Name, reason: &str, mend: String) {
+        // Without data too it takes names over from the zone above it.
+        if self.view.zone(zone).is_none() {
+            self.moved.get_mut().note(&self.view, zone);
+        }
         let known = self.view.zone(zone).is_some_and(|served| match &**served {
             Served::Zone(zone) => zone.hold.as_ref().is_some_and(|hold| hold.reason == reason),
             Served::Unavailable { reason: known, .. } => known == reason,
@@ -279,6 +302,14 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
                 reason: refused.reason,
             };
             board.note_refusal(&zone, &actor, last);
+        }
+        Note::Observed {
+            zone,
+            rule,
+            reason,
+            reference,
+        } => {
+            tracing::warn!(zone = %zone, guard = rule, %reference, "observed, not refused: {reason}");
         }
         Note::Edited {
             zone,

@@ -1,34 +1,44 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
+//!
+//! In `begin` is how it comes to what is served first, in `trouble` what it does about a store that
+//! is damaged, full or locked.
+
+mod begin;
+mod trouble;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
 
+use super::alarm::Alarms;
 use super::board::Board;
-use super::custody::{Custody, Loss, Watched};
+use super::custody::{Custody, Extent, Watched};
 use super::decide::decide;
-use super::policy::{self, Policy};
+use super::edits::Contested;
+use super::policy::Policy;
 use super::reach::Reach;
 use super::reconcile::{self, Desk};
 use super::reload::{self, Reload, Reloaded};
 use super::repeats::Repeats;
+use super::scrubber::{Bell, Report, Scrubber};
 use super::standing::Standing;
 use super::startup::{self, Keepsake, Opened};
 use super::turn::{Note, Turn, tell};
 use super::upkeep::Upkeep;
-use super::{Body, Job, Order, Outcome, Settings};
-use super::{account, admission};
+use super::{Job, Order, Outcome, Settings};
 use crate::guard::Freeze;
 use crate::metrics::{Clock, Counters};
 use crate::publish::{Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
 use crate::store::{StoreError, Transaction};
-use crate::zone::{Digest, Published, Reader, Served, Writer};
+use crate::zone::{Published, Reader, Writer};
 
 /// Submissions that share one commit.
 const GROUP_MAX: usize = 256;
+/// Held zones are judged again no more often than this, whatever changes beside them.
+const AGAIN_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct WriterThread {
     policy: Policy,
@@ -41,11 +51,18 @@ pub(super) struct WriterThread {
     freezes: Vec<Freeze>,
     /// Zones of which everything was lost, until somebody imports them.
     lost: BTreeSet<Name>,
-    judged: HashMap<Name, Digest>,
+    contested: HashMap<Name, Contested>,
+    /// Zones to be compared with their rows though nobody has committed anything since, and from
+    /// when on.
+    suspects: BTreeSet<Name>,
+    suspects_due: Instant,
     standing: Standing,
+    alarms: Alarms,
     repeats: Repeats,
     reach: RefCell<Reach>,
     upkeep: Upkeep,
+    scrubber: Scrubber,
+    trouble: trouble::Trouble,
     board: Arc<Board>,
     counters: Counters,
 }
@@ -68,6 +85,7 @@ impl WriterThread {
         publish: Writer,
         reader: Reader,
         board: Arc<Board>,
+        orders: SyncSender<Order>,
     ) -> (WriterThread, Vec<Name>) {
         let Opened {
             store,
@@ -92,11 +110,16 @@ impl WriterThread {
             repeats: Repeats::default(),
             reach: RefCell::default(),
             upkeep: Upkeep::new(settings.store.retention),
+            scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders),
+            trouble: trouble::Trouble::default(),
             settings,
             freezes: Vec::new(),
             lost: BTreeSet::new(),
-            judged: HashMap::new(),
+            contested: HashMap::new(),
+            suspects: BTreeSet::new(),
+            suspects_due: Instant::now(),
             standing: Standing::default(),
+            alarms: Alarms::default(),
             board,
             counters,
         };
@@ -111,126 +134,18 @@ impl WriterThread {
         self.keeper.status()
     }
 
-    fn begin(&mut self, keepsake: &Keepsake, snapshot_unfit: bool) -> Vec<Name> {
-        let mut turn = match self.begin_with_store(keepsake) {
-            Some(Ok(turn)) => turn,
-            Some(Err(error)) => {
-                tracing::error!(store = %self.custody.path().display(), "store: {error}");
-                self.custody.distrust();
-                self.begin_without_store(keepsake, Loss::at_start(&self.settings.store, &error))
-            }
-            None => {
-                let loss = self.custody.loss_at_start();
-                self.begin_without_store(keepsake, loss)
-            }
-        };
-        let is_lost = self.custody.store().is_none();
-        if !is_lost && !snapshot_unfit {
-            (turn.view, _) = reload::forget(&mut self.policy, &turn.view);
-        }
-        let (view, mut unknown) = reload::unknown(&self.policy, &turn.view);
-        turn.view = view;
-        self.reach.take();
-        // Whether these were ever served nobody can tell: importing their file might put an old
-        // zone in the place of what was lost, at this start or at a later one.
-        self.lost = keepsake.lost();
-        if snapshot_unfit || (is_lost && !keepsake.is_there()) {
-            self.lost.extend(unknown.iter().cloned());
-        }
-        let reason = match is_lost {
-            true => "the store is lost, and the snapshot has no version fit to be served",
-            false => "store and snapshot have lost it",
-        };
-        unknown.retain(|zone| {
-            let is_lost = is_lost || self.lost.contains(zone);
-            if is_lost {
-                let mend = format!("lastgood zone import {zone} FILE");
-                turn.hold(zone, reason, mend);
-            }
-            !is_lost
-        });
-        self.finish(turn);
-        self.board.set_orphaned(&self.policy.orphaned);
-        let published = self.publisher.current();
-        for served in published.zones() {
-            self.board.note_zone(&published, served.origin());
-        }
-        if !is_lost {
-            startup::recall(&self.settings.store, &self.board);
-        }
-        unknown
-    }
-
-    /// `None` when there is no store.
-    fn begin_with_store(&mut self, keepsake: &Keepsake) -> Option<Result<Turn, StoreError>> {
-        let path = self.settings.store.path.clone();
-        let store = self.custody.store()?;
-        let mut begin = || {
-            let tx = store.begin()?;
-            // A store that was put back may be older than the snapshot: nothing that protects is
-            // forgotten for that.
-            let mut kept = read_policies(tx.value("policies")?.as_deref());
-            kept.extend(keepsake.policies());
-            self.policy = Policy::new(&self.settings, kept);
-            tx.set_value("policies", &self.policy.to_json())?;
-            let freezes = startup::all_freezes(&tx, keepsake)?;
-            let mut turn = Turn::new(Published::default(), freezes);
-            let mut desk = Desk {
-                policy: &self.policy,
-                path: &path,
-                ceilings: &self.ceilings,
-                keepsake,
-                judged: &mut self.judged,
-                repeats: &mut self.repeats,
-                reach: &self.reach,
-            };
-            admission::at_start(&mut desk, &tx, &mut turn)?;
-            let version = tx.data_version()?;
-            let reserve = turn.to_reserve(&self.ceilings);
-            if !reserve.is_empty()
-                && let Err(error) = self.keeper.reserve(reserve.clone())
-            {
-                // Its serials are above those served before all the same: the store knows them.
-                tracing::error!("no serials can be reserved: {error}");
-            }
-            tx.commit()?;
-            self.ceilings.extend(reserve);
-            Ok((turn, version))
-        };
-        let begun = begin();
-        Some(begun.map(|(turn, version)| {
-            self.custody.committed(version);
-            self.counters.store_seen();
-            turn
-        }))
-    }
-
-    fn begin_without_store(&mut self, keepsake: &Keepsake, loss: Loss) -> Turn {
-        self.policy = Policy::new(&self.settings, keepsake.policies());
-        let mut turn = Turn::new(Published::default(), keepsake.freezes());
-        let desk = Desk {
-            policy: &self.policy,
-            path: &self.settings.store.path,
-            ceilings: &self.ceilings,
-            keepsake,
-            judged: &mut self.judged,
-            repeats: &mut self.repeats,
-            reach: &self.reach,
-        };
-        let zones: Vec<Name> = keepsake.zones().cloned().collect();
-        for zone in &zones {
-            startup::without_rows(&desk, &mut turn, zone, &loss.reason, &loss.mend);
-        }
-        turn
+    pub(super) fn bell(&self) -> Bell {
+        self.scrubber.bell()
     }
 
     pub(super) fn run(mut self, incoming: &Receiver<Order>) {
         let mut stop = false;
         while !stop {
-            let (mut jobs, mut reloads) = (Vec::new(), Vec::new());
+            let (mut jobs, mut reloads, mut reports) = (Vec::new(), Vec::new(), Vec::new());
             let mut take = |order| match order {
                 Order::Job(job) => jobs.push(*job),
                 Order::Reload(reload) => reloads.push(*reload),
+                Order::Scrubbed(report) => reports.push(*report),
                 Order::Stop => stop = true,
             };
             match incoming.recv_timeout(self.settings.poll) {
@@ -241,7 +156,11 @@ impl WriterThread {
             for order in incoming.try_iter().take(GROUP_MAX - 1) {
                 take(order);
             }
+            for report in reports {
+                self.scrubbed(report);
+            }
             self.turn(jobs);
+            self.raise_alarms();
             for reload in reloads {
                 self.reload(reload);
             }
@@ -262,8 +181,9 @@ impl WriterThread {
                 self.hold_all(&loss);
                 return self.without_store(jobs, &loss);
             }
-            Ok(Watched::Same) if jobs.is_empty() && !self.repeats.is_due(Instant::now()) => {
+            Ok(Watched::Same) if jobs.is_empty() && !self.is_due(Instant::now()) => {
                 self.counters.store_seen();
+                self.probe();
                 self.upkeep.idle(&mut self.custody, &self.board);
                 self.custody.checkpoint_when_due();
                 return self
@@ -275,20 +195,9 @@ impl WriterThread {
         self.settle(jobs);
     }
 
-    /// The store is lost: there will be another one if somebody asks for it.
-    fn without_store(&mut self, jobs: Vec<Job>, loss: &Loss) {
-        // Where nothing is served there is nothing to restore, and a zone may come from outside.
-        let published = self.publisher.current();
-        let serves_nothing = published.zones().all(|served| served.zone().is_none());
-        let restores = |job: &Job| match job.submission.body {
-            Body::Restore => true,
-            Body::Import { .. } => serves_nothing,
-            _ => false,
-        };
-        if jobs.iter().any(restores) && !self.custody.is_fresh() && self.make_store() {
-            return self.settle(jobs);
-        }
-        self.answer_all(jobs, &account::refused_without_store(&loss.reason));
+    /// Whether there is something to write though nobody asked for it.
+    fn is_due(&self, now: Instant) -> bool {
+        self.repeats.is_due(now) || (!self.suspects.is_empty() && now >= self.suspects_due)
     }
 
     /// Decides a group.
@@ -298,7 +207,11 @@ impl WriterThread {
         match self.group(&jobs, &mut clock) {
             Ok((turn, outcomes)) => {
                 self.repeats.keep();
+                self.look_beside(&turn);
                 self.finish(turn);
+                if !jobs.is_empty() {
+                    self.well_again();
+                }
                 clock.published();
                 counters.store_seen();
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
@@ -313,74 +226,6 @@ impl WriterThread {
         }
     }
 
-    /// A new store in the place of the one that is lost, for zones to be restored into.
-    fn make_store(&mut self) -> bool {
-        let freezes = self.freezes.clone();
-        let policies = self.policy.to_json();
-        let made = self.custody.create_anew().and_then(|store| {
-            let tx = store.begin()?;
-            for freeze in &freezes {
-                let scope = freeze.scope.to_string();
-                tx.set_freeze(&scope, &freeze.reason, &freeze.actor, freeze.since_unix)?;
-            }
-            tx.set_value("policies", &policies)?;
-            tx.commit()
-        });
-        if let Err(error) = &made {
-            tracing::error!(store = %self.custody.path().display(), "store: {error}");
-            self.custody.distrust();
-        }
-        made.is_ok()
-    }
-
-    fn failed(&mut self, jobs: Vec<Job>, error: TurnError) {
-        let (is_reading, error) = match error {
-            TurnError::Reading(error) => (true, error),
-            TurnError::Writing(error) => (false, error),
-            TurnError::Snapshot(error) => {
-                tracing::error!("no serials can be reserved: {error}");
-                let reason = format!("the snapshot failed: {error}");
-                return self.answer_all(jobs, &Outcome::Unavailable { reason });
-            }
-        };
-        // Another process writes: whoever asked may ask again.
-        let is_busy = matches!(error, StoreError::Busy);
-        if !is_busy {
-            self.custody.distrust();
-            // What was said of edits by hand was rolled back: it is to be said again.
-            self.judged.clear();
-        }
-        if is_reading && !is_busy {
-            let loss = Loss {
-                reason: format!("the store cannot be read: {error}"),
-                mend: self.custody.mend(),
-            };
-            self.hold_all(&loss);
-            return self.without_store(jobs, &loss);
-        }
-        tracing::error!(store = %self.custody.path().display(), "store: {error}");
-        let reason = format!("the store failed: {error}");
-        self.answer_all(jobs, &Outcome::Unavailable { reason });
-    }
-
-    fn hold_all(&mut self, loss: &Loss) {
-        let published = self.publisher.current();
-        let mut turn = Turn::new((*published).clone(), self.freezes.clone());
-        for served in published.zones() {
-            let reason = match &**served {
-                Served::Zone(zone) => zone.hold.as_ref().map(|hold| &hold.reason),
-                // It has been without data for a reason of its own.
-                Served::Unavailable { .. } => continue,
-            };
-            if reason != Some(&loss.reason) {
-                turn.hold(served.origin(), &loss.reason, loss.mend.clone());
-            }
-        }
-        if !turn.notes.is_empty() {
-            self.finish(turn);
-        }
-    }
-
     fn group(
         &mut self,
         jobs: &[Job],
@@ -388,23 +233,34 @@ impl WriterThread {
     ) -> Result<(Turn, Vec<Outcome>), TurnError> {
         let mut turn = Turn::new((*self.publisher.current()).clone(), self.freezes.clone());
         let path = self.settings.store.path.clone();
-        let agreed = self.custody.agreed();
-        let store = self.custody.store().expect("watched just now");
-        let tx = store.begin().map_err(TurnError::Writing)?;
-        let version = tx.data_version().map_err(TurnError::Reading)?;
+        let begun = self.custody.begin().map_err(TurnError::Writing)?;
+        let (tx, version, extent) = begun.expect("watched just now");
+        let suspects = match Instant::now() >= self.suspects_due {
+            true => self.suspects.clone(),
+            false => BTreeSet::new(),
+        };
         let keepsake = Keepsake::default();
         let mut desk = Desk {
             policy: &self.policy,
             path: &path,
             ceilings: &self.ceilings,
             keepsake: &keepsake,
-            judged: &mut self.judged,
+            contested: &mut self.contested,
             repeats: &mut self.repeats,
             reach: &self.reach,
         };
-        if agreed != Some(version) {
-            reconcile::all(&mut desk, &tx, &mut turn).map_err(TurnError::Reading)?;
+        if extent != Extent::Nothing {
+            let repairs = tx.mend_schema().map_err(TurnError::Reading)?;
+            for repair in repairs {
+                tracing::warn!(store = %path.display(), "store: {repair}");
+            }
             self.upkeep.look_again();
+            // Whoever can commit can also keep the triggers from noting it.
+            self.scrubber.bell().ring();
+        }
+        if extent != Extent::Nothing || !suspects.is_empty() {
+            reconcile::all(&mut desk, &tx, &mut turn, extent, &suspects)
+                .map_err(TurnError::Reading)?;
         }
         desk.repeats
             .close(&tx, Instant::now())
@@ -425,6 +281,7 @@ impl WriterThread {
         clock.committed();
         self.ceilings.extend(reserve);
         self.custody.committed(version);
+        self.suspects.retain(|zone| !suspects.contains(zone));
         if !turn.notes.is_empty() {
             self.keeper.keep("audit_head", head);
         }
@@ -542,6 +399,7 @@ impl WriterThread {
                 self.settings.zones = reload.settings.zones;
                 self.settings.keys = reload.settings.keys;
                 let (view, unknown) = reload::unknown(&self.policy, &view);
+                self.standing.wait_for(&unknown, &view);
                 let mut turn = Turn::new(view, self.freezes.clone());
                 turn.notes.extend(unknown.iter().map(|zone| Note::Held {
                     zone: zone.clone(),
@@ -581,8 +439,4 @@ impl WriterThread {
         }
         self.keeper.keep("policies", policies);
     }
-}
-
-fn read_policies(text: Option<&str>) -> Vec<policy::ZonePolicy> {
-    text.map_or_else(Vec::new, policy::from_json)
 }

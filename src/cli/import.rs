@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::control::Control;
 use super::overriding::Overriding;
 use super::{Exit, Globals, offline};
+use crate::check;
 use crate::rr::Name;
 use crate::server::read_zone_file;
 
@@ -43,6 +44,9 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Exit> {
             );
         }
         return Ok(Exit::Wanting);
+    }
+    for (owner, ttl) in &parsed.large_ttls {
+        eprintln!("{}", check::of_large_ttl(owner, *ttl));
     }
     // Sent record by record: the files that the text includes are on this side of the socket.
     let mut text = String::new();

@@ -25,7 +25,7 @@ pub(super) enum KeyCommand {
     Generate {
         /// The key's name, such as enactor-a.
         name: Name,
-        /// hmac-sha256, hmac-sha384 or hmac-sha512
+        /// hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224 or hmac-sha1
         #[arg(long, default_value = "hmac-sha256")]
         algorithm: Algorithm,
         /// Write the key to this new file, with mode 0600, and print its stanza only
@@ -72,8 +72,12 @@ fn write_private(file: &Path, clause: &str) -> std::io::Result<()> {
 
 /// What to put into the configuration.
 fn stanza(name: &Name, algorithm: Algorithm, file: &Path) -> String {
+    let weak = match algorithm.is_weak() {
+        true => "allow_sha1 = true\n",
+        false => "",
+    };
     format!(
-        "[[key]]\nname = \"{name}\"\nalgorithm = \"{algorithm}\"\nsecret_file = {:?}\n\
+        "[[key]]\nname = \"{name}\"\nalgorithm = \"{algorithm}\"\n{weak}secret_file = {:?}\n\
          allow = [{{ zone = \"example.com.\", names = [\"api\"], types = [\"A\", \"AAAA\"] }}]\n",
         file.display().to_string()
     )

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::offline::{self, Source};
-use super::record::Record;
+use super::record::{Record, RuleVerdict};
 use super::{Exit, Globals, print};
 use crate::rr::Name;
 
@@ -64,13 +64,14 @@ fn render(rows: &[Record]) -> String {
 
 /// The row in half a line.
 fn gist(row: &Record) -> String {
+    let observed = observed(row);
     if let Some(revision) = row.revision {
         let removed = row.count("removed");
         let added = row.count("added");
         let serial = row
             .new_serial
             .map_or(String::new(), |s| format!(", serial {s}"));
-        return format!("revision {revision}{serial}, -{removed} +{added}");
+        return format!("revision {revision}{serial}, -{removed} +{added}{observed}");
     }
     if row.outcome == "repeated" {
         return row.texts("warnings").join("; ");
@@ -79,6 +80,17 @@ fn gist(row: &Record) -> String {
         (Some(rule), reason) => format!("{rule}: {reason}"),
         (None, "") => row.texts("warnings").join("; "),
         (None, reason) => format!("{}: {reason}", row.rcode),
+    }
+}
+
+/// The rules that observe and would have refused a change that was let in.
+fn observed(row: &Record) -> String {
+    let is_observed = |rule: &RuleVerdict| !rule.passed && rule.mode == "observe";
+    let rules = row.rules().into_iter().filter(is_observed);
+    let names: Vec<String> = rules.map(|rule| rule.rule).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; observed: {}", names.join(", ")),
     }
 }
 

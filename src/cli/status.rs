@@ -35,6 +35,7 @@ struct Process {
     queries: u64,
     updates: BTreeMap<String, u64>,
     refusals: BTreeMap<String, u64>,
+    observed: BTreeMap<String, u64>,
     tsig_failures: u64,
     unsigned_updates: u64,
     log_lines_lost: u64,
@@ -192,7 +193,8 @@ impl Process {
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{what}: {count}"));
-        for line in [refusals].into_iter().chain(strangers) {
+        let observed = listed(&self.observed, "observed, not refused, by rule: ", "");
+        for line in [refusals, observed].into_iter().chain(strangers) {
             if !line.is_empty() {
                 text.push_str(&line);
                 text.push('\n');
@@ -363,6 +365,7 @@ mod tests {
                 "queries": 12_345, "tsig_failures": 0, "unsigned_updates": 3,
                 "updates": { "committed": 4, "failed": 0, "refused": 2 },
                 "refusals": { "min-members": 1, "scope": 1 },
+                "observed": { "ttl": 2 },
                 "log_lines_lost": 0,
             },
             "snapshot": {
@@ -411,6 +414,7 @@ mod tests {
 lastgood 0.1.0, process 42, up 2 h 50 min, on 127.0.0.1:5300, [::1]:5300
 12345 queries, 6 updates (4 committed, 2 refused)
 refused by rule: 1 min-members, 1 scope
+observed, not refused, by rule: 2 ttl
 updates without a signature: 3
 
 ZONE                   SERIAL      REVISION  RECORDS  STATE

@@ -213,7 +213,9 @@ mod tests {
             records: 12,
             serial: None,
             problems: vec![Complaint {
-                line: Some(3),
+                file: None,
+                line: 3,
+                column: 5,
                 reason: "a TTL is missing".to_owned(),
             }],
             findings: vec![
@@ -224,7 +226,7 @@ mod tests {
         assert_eq!(
             render(&examined),
             "example.com.: 12 records, no serial\n\
-             unread   line 3: a TTL is missing\n\
+             unread   line 3 column 5: a TTL is missing\n\
              fatal    example.com. has no SOA\n\
              warning  example.com. has one NS\n"
         );

@@ -1,13 +1,15 @@
 //! The configuration file: TOML in, each room's own `Settings` out.
 //!
-//! Read in order: `stanza` (which keys there are and what they mean), `section` (reading a table so
-//! that every error names file, line and key), `secret` (key files), `error`.
+//! Read in order: `stanza`, `server` and `limits` (which keys there are and what they mean), `section`
+//! (reading a table so that every error names file, line and key), `secret` (key files), `error`.
 //! Not here: acting on any of it (`server`). Secrets are read when a server starts and not before,
 //! so that a command which only wants the control socket needs no right to them.
 
 mod error;
+mod limits;
 mod secret;
 mod section;
+mod server;
 mod stanza;
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,8 @@ use std::sync::Arc;
 
 pub use error::{ConfigError, Place};
 pub use secret::{SecretError, key_clause};
-pub use stanza::{KeyStanza, LogFormat, SecretSource, ZoneStanza};
+pub use server::LogFormat;
+pub use stanza::{KeyStanza, SecretSource, ZoneStanza};
 
 use crate::rr::Name;
 use crate::tsig::{Algorithm, Keys};

@@ -65,6 +65,8 @@ pub enum SecretError {
     Open { path: PathBuf },
     #[error("{}: {reason}", path.display())]
     Clause { path: PathBuf, reason: String },
+    #[error("{algorithm} is weak and off; allow_sha1 = true in this [[key]] turns it on")]
+    Weak { algorithm: Algorithm },
 }
 
 /// A key file as `nsupdate -k` and BIND's `include` take it.

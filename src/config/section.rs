@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -186,6 +187,14 @@ impl<'a> Entry<'a> {
             .map_err(|_| self.wrong(expected))
     }
 
+    /// A whole number from 0 on, if it is one.
+    pub fn number(&self) -> Option<u32> {
+        match self.value {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        }
+    }
+
     /// A whole number from 1 on.
     pub fn count(&self) -> Result<usize, ConfigError> {
         let number = match self.value {
@@ -195,6 +204,22 @@ impl<'a> Entry<'a> {
         number
             .filter(|&number| number > 0)
             .ok_or_else(|| self.wrong("a whole number from 1 on"))
+    }
+
+    /// A length of time, such as "90s", "10m", "6h" or "1d".
+    pub fn span(&self) -> Result<Duration, ConfigError> {
+        const SPAN: &str = "a length of time, such as \"90s\", \"10m\", \"6h\" or \"1d\"";
+        let text = self.text(SPAN)?;
+        let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+        let unit = |(unit, secs)| text.strip_suffix(unit).map(|number: &str| (number, secs));
+        let Some((number, unit)) = units.into_iter().find_map(unit) else {
+            return Err(self.wrong(SPAN));
+        };
+        let is_plain = number.bytes().all(|octet| octet.is_ascii_digit());
+        let number = number.parse::<u32>().ok().filter(|&n| is_plain && n > 0);
+        number
+            .map(|number| Duration::from_secs(u64::from(number) * unit))
+            .ok_or_else(|| self.wrong(SPAN))
     }
 
     pub fn flag(&self) -> Result<bool, ConfigError> {

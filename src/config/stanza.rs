@@ -3,31 +3,45 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::limits;
 use super::secret::{self, Secret};
 use super::section::{Entry, Section, Source};
+use super::server;
 use super::{Config, ConfigError, Place};
-use crate::guard::{Mode, OwnerPattern, Permit, Protection, RdataRange};
-use crate::rr::message::UDP_OCTETS_MAX;
+use crate::guard::{OwnerPattern, Permit, Protection, RdataRange};
 use crate::rr::{Name, Rtype};
 use crate::tsig::Algorithm;
 use crate::update::SerialPolicy;
-use crate::{admin, answer, change, store, wire};
+use crate::{admin, change, store};
 
 const TOP: &[&str] = &["server", "store", "control", "metrics", "key", "zone"];
-const SERVER: &[&str] = &["listen", "udp_threads", "log", "version"];
-const STORE: &[&str] = &["path", "snapshot", "retain_revisions", "retain_days"];
+const STORE: &[&str] = &[
+    "path",
+    "snapshot",
+    "retain_revisions",
+    "retain_days",
+    "scrub",
+];
 const CONTROL: &[&str] = &["socket"];
 const METRICS: &[&str] = &["listen"];
-const KEY: &[&str] = &["name", "algorithm", "secret", "secret_file", "allow"];
-const ALLOW: &[&str] = &["zone", "names", "types", "rdata"];
-const ZONE: &[&str] = &["name", "file", "serial", "strict", "limits", "protect"];
-const LIMITS: &[&str] = &["validate", "min_members"];
-const LIMIT: &[&str] = &["mode"];
+const KEY: &[&str] = &[
+    "name",
+    "algorithm",
+    "allow_sha1",
+    "secret",
+    "secret_file",
+    "allow",
+];
+const ALLOW: &[&str] = &["zone", "names", "types", "rdata", "operations", "from"];
+const ZONE: &[&str] = &[
+    "name", "file", "serial", "strict", "max_age", "limits", "protect",
+];
 const PROTECT: &[&str] = &["name", "types", "min_members", "external"];
 
 /// Messages that may wait for the writer before more are turned away.
@@ -37,20 +51,15 @@ const QUEUE: usize = 4096;
 const POLL: Duration = Duration::from_millis(250);
 /// How long a commit waits for somebody's `sqlite3` to let go of the store.
 const BUSY_TIMEOUT_MS: u64 = 5000;
-/// More than one for each core do not answer more.
-const UDP_THREADS_MAX: usize = 1024;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Human,
-    Json,
-}
+const SCRUB: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub struct KeyStanza {
     pub name: Name,
     /// `None`: as the key file says, or else hmac-sha256.
     pub algorithm: Option<Algorithm>,
+    /// For a client that knows nothing better.
+    pub allow_sha1: bool,
     pub secret: SecretSource,
     pub permits: Vec<Permit>,
     place: Place,
@@ -76,7 +85,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
     };
     let root = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
     let top = Section::new(&source, "the top level", root.get_ref(), 0, TOP)?;
-    let (wire, log) = server(&top)?;
+    let (wire, log) = server::read(&top)?;
     let keys = top.sections("key", "[[key]]", KEY)?;
     let keys = keys
         .iter()
@@ -101,6 +110,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
                 .collect(),
             queue: QUEUE,
             poll: POLL,
+            scrub: scrub(&top)?,
         },
         keys,
         zones,
@@ -119,73 +129,6 @@ fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigError {
         place: source.place(span.start),
         reason,
     }
-}
-
-fn server(top: &Section<'_>) -> Result<(wire::Settings, LogFormat), ConfigError> {
-    const ADDRESSES: &str = "addresses with ports, such as [\"127.0.0.1:5300\", \"[::1]:5300\"]";
-    let section = top
-        .require("server", "where to listen: listen = [\"127.0.0.1:5300\"]")?
-        .section("[server]", SERVER)?;
-    let entry = section.require("listen", ADDRESSES)?;
-    let listen: Vec<SocketAddr> =
-        section.list("listen", "an address with a port, such as \"127.0.0.1:53\"")?;
-    if listen.is_empty() {
-        return Err(entry.wrong_as("empty", ADDRESSES));
-    }
-    for (at, item) in entry.items(ADDRESSES)?.iter().enumerate() {
-        if let Some(other) = listen[..at]
-            .iter()
-            .find(|&&other| overlap(other, listen[at]))
-        {
-            return Err(item.wrong(format!("an address that {other} before it does not cover")));
-        }
-    }
-    let udp_threads = match section.get("udp_threads") {
-        Some(entry) => match entry.count()? {
-            count @ ..=UDP_THREADS_MAX => count,
-            _ => return Err(entry.wrong(format!("at most {UDP_THREADS_MAX}"))),
-        },
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let log = match section.get("log") {
-        None => LogFormat::Human,
-        Some(entry) => match entry.text("\"human\" or \"json\"")? {
-            "human" => LogFormat::Human,
-            "json" => LogFormat::Json,
-            _ => return Err(entry.wrong("\"human\" or \"json\"")),
-        },
-    };
-    let version = match section.get("version") {
-        None => Some(format!("lastgood {}", env!("CARGO_PKG_VERSION"))),
-        Some(entry) => match entry.text("a text, or \"off\"")? {
-            "off" => None,
-            text if text.len() > 255 => return Err(entry.wrong("at most 255 octets")),
-            text => Some(text.to_owned()),
-        },
-    };
-    let answer = answer::Settings {
-        version,
-        udp_octets_max: UDP_OCTETS_MAX,
-    };
-    Ok((
-        wire::Settings {
-            listen,
-            udp_threads,
-            answer,
-            tcp: wire::TcpLimits::default(),
-        },
-        log,
-    ))
-}
-
-/// Whether two sockets cannot listen at both.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let covers = |a: SocketAddr, b: SocketAddr| a.ip() == b.ip() || a.ip().is_unspecified();
-    one.is_ipv4() == other.is_ipv4()
-        && one.port() == other.port()
-        // Port 0 is another one each time.
-        && one.port() != 0
-        && (covers(one, other) || covers(other, one))
 }
 
 fn store_settings(top: &Section<'_>, dir: &Path) -> Result<store::Settings, ConfigError> {
@@ -214,6 +157,16 @@ fn retention(section: Option<&Section<'_>>) -> Result<store::Retention, ConfigEr
         retention.days = entry.count()? as u64;
     }
     Ok(retention)
+}
+
+/// How often store and snapshot are read through for damage.
+fn scrub(top: &Section<'_>) -> Result<Option<Duration>, ConfigError> {
+    let section = top.section("store", "[store]", STORE)?;
+    match section.as_ref().and_then(|section| section.get("scrub")) {
+        None => Ok(Some(SCRUB)),
+        Some(entry) if matches!(entry.text(""), Ok("off")) => Ok(None),
+        Some(entry) => entry.span().map(Some),
+    }
 }
 
 fn control(top: &Section<'_>, dir: &Path) -> Result<admin::Settings, ConfigError> {
@@ -252,13 +205,19 @@ fn path_of(
     }
 }
 
+const ALGORITHM: &str =
+    "\"hmac-sha256\", \"hmac-sha384\", \"hmac-sha512\", \"hmac-sha224\" or \"hmac-sha1\"";
 const KEY_NAME: &str = "the name of a key, such as \"enactor-a.\"";
 
 fn key(section: &Section<'_>, dir: &Path) -> Result<KeyStanza, ConfigError> {
     let name: Name = section.require("name", KEY_NAME)?.parsed(KEY_NAME)?;
     let algorithm = match section.get("algorithm") {
         None => None,
-        Some(entry) => Some(entry.parsed("\"hmac-sha256\", \"hmac-sha384\" or \"hmac-sha512\"")?),
+        Some(entry) => Some(entry.parsed(ALGORITHM)?),
+    };
+    let allow_sha1 = match section.get("allow_sha1") {
+        Some(entry) => entry.flag()?,
+        None => false,
     };
     let secret = match (
         section.get("secret"),
@@ -280,6 +239,7 @@ fn key(section: &Section<'_>, dir: &Path) -> Result<KeyStanza, ConfigError> {
     Ok(KeyStanza {
         name,
         algorithm,
+        allow_sha1,
         secret,
         permits: permits.iter().map(permit).collect::<Result<_, _>>()?,
         place: section.place(),
@@ -310,6 +270,9 @@ fn unique_keys(keys: &[KeyStanza], top: &Section<'_>) -> Result<(), ConfigError>
 fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
     const ZONE: &str = "the name of a zone, or \"*\" for every zone";
     const NAMES: &str = "owners relative to the zone: \"@\" the apex, \"api\", \"*.dyn\" below dyn, \"**\" the zone";
+    const OPERATIONS: &str =
+        "\"add\", \"delete\", or \"delete-record\" for deleting record by record alone";
+    const FROM: &str = "an address or a range of addresses, such as \"192.0.2.0/24\"";
     let zone = section.require("zone", ZONE)?;
     let zone = match zone.text(ZONE)? {
         "*" => None,
@@ -338,7 +301,23 @@ fn permit(section: &Section<'_>) -> Result<Permit, ConfigError> {
         names,
         types: record_types(section)?.unwrap_or_default(),
         rdata,
+        operations: some(section, "operations", OPERATIONS)?,
+        from: some(section, "from", FROM)?,
     })
+}
+
+/// The list under `key`. One that is empty would allow everything or nothing, depending on who reads
+/// it.
+fn some<T: FromStr>(
+    section: &Section<'_>,
+    key: &'static str,
+    each: &str,
+) -> Result<Vec<T>, ConfigError> {
+    let items = section.list(key, each)?;
+    match section.get(key) {
+        Some(entry) if items.is_empty() => Err(entry.wrong_as("empty", each)),
+        _ => Ok(items),
+    }
 }
 
 /// Whether a name relative to a zone ends in the zone's own: written in full by mistake, it would
@@ -398,7 +377,7 @@ fn policy(section: &Section<'_>, origin: &Name) -> Result<change::ZonePolicy, Co
             _ => return Err(entry.wrong(SERIAL)),
         },
     };
-    let limits = section.section("limits", "[zone.limits]", LIMITS)?;
+    let limits = limits::read(section)?;
     let protections = section.sections("protect", "[[zone.protect]]", PROTECT)?;
     Ok(change::ZonePolicy {
         origin: origin.clone(),
@@ -407,36 +386,19 @@ fn policy(section: &Section<'_>, origin: &Name) -> Result<change::ZonePolicy, Co
             .iter()
             .map(|section| protection(section, origin))
             .collect::<Result<_, _>>()?,
-        validate: mode(limits.as_ref(), "validate")?,
-        min_members: mode(limits.as_ref(), "min_members")?,
+        validate: limits.validate,
+        min_members: limits.min_members,
+        scope: limits.scope,
+        ttl: limits.ttl,
         strict: match section.get("strict") {
             Some(entry) => entry.flag()?,
             None => false,
         },
+        max_age_secs: match section.get("max_age") {
+            Some(entry) => Some(entry.span()?.as_secs()),
+            None => None,
+        },
     })
-}
-
-/// How a rule stands: enforced unless the file says otherwise.
-fn mode(limits: Option<&Section<'_>>, key: &'static str) -> Result<Mode, ConfigError> {
-    const RULE: &str = "\"off\", or { mode = \"observe\" } or { mode = \"enforce\" }";
-    let Some(entry) = limits.and_then(|limits| limits.get(key)) else {
-        return Ok(Mode::Enforce);
-    };
-    if !entry.is_table() {
-        return match entry.text(RULE)? {
-            "off" => Ok(Mode::Off),
-            _ => Err(entry.wrong(RULE)),
-        };
-    }
-    let table = entry.section("a rule of [zone.limits]", LIMIT)?;
-    let Some(entry) = table.get("mode") else {
-        return Ok(Mode::Enforce);
-    };
-    match entry.text("\"observe\" or \"enforce\"")? {
-        "observe" => Ok(Mode::Observe),
-        "enforce" => Ok(Mode::Enforce),
-        _ => Err(entry.wrong("\"observe\" or \"enforce\"")),
-    }
 }
 
 fn protection(section: &Section<'_>, origin: &Name) -> Result<Protection, ConfigError> {
@@ -481,7 +443,7 @@ fn protection(section: &Section<'_>, origin: &Name) -> Result<Protection, Config
 impl KeyStanza {
     /// A range of addresses says nothing of types that hold none.
     fn warnings(&self) -> Vec<String> {
-        let is_net = |range: &RdataRange| matches!(range, RdataRange::Net(..));
+        let is_net = |range: &RdataRange| range.prefix().is_some();
         let loose = self.permits.iter().filter(|permit| {
             permit.types.is_empty() && !permit.rdata.is_empty() && permit.rdata.iter().all(is_net)
         });
@@ -509,14 +471,27 @@ impl KeyStanza {
         warnings: &mut Vec<String>,
     ) -> Result<(Algorithm, Vec<u8>), ConfigError> {
         let default = self.algorithm.unwrap_or(Algorithm::HmacSha256);
-        match &self.secret {
-            SecretSource::Inline(secret) => Ok((default, secret.octets().to_vec())),
-            SecretSource::File(path) => secret::read(path, &self.name, self.algorithm, warnings)
-                .map_err(|reason| ConfigError::Secret {
-                    place: self.place.clone(),
-                    name: self.name.to_string(),
-                    reason,
-                }),
+        let wrong = |reason| ConfigError::Secret {
+            place: self.place.clone(),
+            name: self.name.to_string(),
+            reason,
+        };
+        let (algorithm, secret) = match &self.secret {
+            SecretSource::Inline(secret) => (default, secret.octets().to_vec()),
+            SecretSource::File(path) => {
+                secret::read(path, &self.name, self.algorithm, warnings).map_err(wrong)?
+            }
+        };
+        if algorithm.is_weak() {
+            if !self.allow_sha1 {
+                return Err(wrong(secret::SecretError::Weak { algorithm }));
+            }
+            warnings.push(format!(
+                "{}: key {}: {algorithm} is weak (RFC 8945 §6); hmac-sha256 is better, as soon as \
+                 the client knows it",
+                self.place, self.name
+            ));
         }
+        Ok((algorithm, secret))
     }
 }

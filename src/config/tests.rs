@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
-use crate::guard::Mode;
+use crate::guard::{Mode, Right};
 use crate::rr::Rtype;
 use crate::update::SerialPolicy;
 
@@ -104,7 +104,7 @@ fn a_wrong_value_is_named_with_what_was_expected() {
         (
             "[[key]]\nname = \"k.\"\nalgorithm = \"hmac-md5\"",
             ":5: `algorithm` in [[key]] is \"hmac-md5\"; \
-             expected \"hmac-sha256\", \"hmac-sha384\" or \"hmac-sha512\"",
+             expected \"hmac-sha256\", \"hmac-sha384\", \"hmac-sha512\", \"hmac-sha224\" or \"hmac-sha1\"",
         ),
         (
             "[[key]]\nname = \"k.\"",
@@ -263,6 +263,39 @@ fn a_key_file_that_others_may_read_is_refused_with_the_mend() {
     for mode in [0o600, 0o640, 0o400] {
         keyed(dir.path(), "aHVzaA==\n", mode).load_keys().unwrap();
     }
+}
+
+#[test]
+fn sha1_is_off_until_the_stanza_turns_it_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |stanza: &str| {
+        let text = format!("{SERVER}[[key]]\nname = \"k.\"\n{stanza}\n");
+        Config::from_str(&text, dir.path()).unwrap().load_keys()
+    };
+    let inline = "algorithm = \"hmac-sha1\"\nsecret = \"aHVzaA==\"";
+    let error = load(inline).unwrap_err().to_string();
+    let mend = "hmac-sha1 is weak and off; allow_sha1 = true in this [[key]] turns it on";
+    assert!(error.ends_with(mend), "{error}");
+    assert!(error.contains(":3: key k.: "), "{error}");
+    assert!(load(&format!("{inline}\nallow_sha1 = false")).is_err());
+    let warnings = load(&format!("{inline}\nallow_sha1 = true"))
+        .unwrap()
+        .warnings;
+    assert!(warnings[0].contains("hmac-sha1 is weak"), "{warnings:?}");
+    // The same where the key file names it.
+    let clause = key_clause(&"k.".parse().unwrap(), Algorithm::HmacSha1, b"hush");
+    let from_file = keyed(dir.path(), &clause, 0o600);
+    assert!(
+        from_file
+            .load_keys()
+            .unwrap_err()
+            .to_string()
+            .ends_with(mend)
+    );
+    let warnings = load("allow_sha1 = true\nsecret = \"aHVzaA==\"")
+        .unwrap()
+        .warnings;
+    assert!(warnings.iter().all(|warning| !warning.contains("weak")));
 }
 
 #[test]
@@ -427,5 +460,184 @@ fn ranges_of_addresses_without_types_are_warned_of() {
     assert!(
         warnings[0].starts_with("/etc/dns/lastgood.toml:3: key a.: `allow` for b. has addresses"),
         "{warnings:?}"
+    );
+}
+
+fn permit_of(allow: &str) -> Result<Config, ConfigError> {
+    read(&format!(
+        "{SERVER}[[key]]\nname = \"k.\"\nsecret = \"AAAA\"\n\
+         allow = [{{ zone = \"b.\", names = [\"**\"], {allow} }}]"
+    ))
+}
+
+#[test]
+fn operations_and_addresses_of_a_right_are_read_as_written() {
+    let config = permit_of(
+        "operations = [\"add\", \"delete-record\"], from = [\"192.0.2.0/24\", \"2001:db8::1\"]",
+    )
+    .unwrap();
+    let (_, permits) = &config.change.keys[0];
+    assert_eq!(permits[0].operations, [Right::Add, Right::DeleteRecord]);
+    let from: Vec<String> = permits[0].from.iter().map(ToString::to_string).collect();
+    assert_eq!(from, ["192.0.2.0/24", "2001:db8::1/128"]);
+    let config = permit_of("types = [\"A\"]").unwrap();
+    let (_, permits) = &config.change.keys[0];
+    assert!(permits[0].operations.is_empty() && permits[0].from.is_empty());
+    for (allow, told) in [
+        (
+            "operation = [\"add\"]",
+            "unknown key `operation` in allow = [{ … }]; did you mean `operations`?",
+        ),
+        (
+            "operations = [\"replace\"]",
+            "`operations` in allow = [{ … }] is \"replace\"; expected \"add\", \"delete\", or \
+             \"delete-record\" for deleting record by record alone",
+        ),
+        ("operations = \"add\"", "is \"add\"; expected a list"),
+        ("operations = []", "is empty; expected \"add\""),
+        (
+            "from = [\"192.0.2.0/33\"]",
+            "`from` in allow = [{ … }] is \"192.0.2.0/33\"; expected an address or a range",
+        ),
+        (
+            "from = [\"example.net.\"]",
+            "expected an address or a range",
+        ),
+        ("from = []", "is empty; expected an address"),
+        ("source = []", "there are: zone, names, types"),
+    ] {
+        let error = permit_of(allow).unwrap_err().to_string();
+        assert!(error.contains(":6: "), "{allow}: {error}");
+        let is_told = error.contains(told);
+        assert!(is_told, "{allow}: {error}");
+    }
+}
+
+#[test]
+fn the_bounds_of_a_ttl_are_read_as_written() {
+    let limits = |text: &str| {
+        read(&format!(
+            "{SERVER}[[zone]]\nname = \"a.\"\n[zone.limits]\n{text}"
+        ))
+        .map(|config| config.change.zones[0].clone())
+    };
+    for (text, mode, bounds) in [
+        ("", Mode::Observe, [0, 604_800]),
+        ("ttl = \"off\"", Mode::Off, [0, 604_800]),
+        ("ttl = { mode = \"enforce\" }", Mode::Enforce, [0, 604_800]),
+        ("ttl = { min = 30 }", Mode::Observe, [30, 604_800]),
+        (
+            "ttl = { mode = \"enforce\", min = 5, max = 5 }",
+            Mode::Enforce,
+            [5, 5],
+        ),
+        (
+            "ttl = { max = 2147483647 }",
+            Mode::Observe,
+            [0, 2_147_483_647],
+        ),
+    ] {
+        let policy = limits(text).unwrap();
+        assert_eq!(
+            (policy.ttl.mode, policy.ttl.bounds()),
+            (mode, bounds),
+            "{text}"
+        );
+    }
+    let observed = limits("scope = { mode = \"observe\" }").unwrap();
+    assert_eq!(observed.scope, Mode::Observe);
+    for (text, told) in [
+        (
+            "ttl = { min = 60, max = 30 }",
+            "`min` in a rule of [zone.limits] is 60; expected no more than `max`, which is 30",
+        ),
+        ("ttl = { min = 700000 }", "which is 604800"),
+        ("ttl = { min = -1 }", "is -1; expected a number of seconds"),
+        ("ttl = { max = 2147483648 }", "from 0 to 2147483647"),
+        (
+            "ttl = { max = \"1w\" }",
+            "is \"1w\"; expected a number of seconds",
+        ),
+        ("ttl = { maximum = 1 }", "did you mean `max`?"),
+        (
+            "ttl = { mode = \"approve\" }",
+            "expected \"observe\" or \"enforce\"",
+        ),
+        ("tll = \"off\"", "did you mean `ttl`?"),
+        ("scope = \"off\"", "names = [\"**\"]"),
+        ("validate = { min = 1 }", "unknown key `min`"),
+    ] {
+        let error = limits(text).unwrap_err().to_string();
+        assert!(
+            error.contains(told) && error.contains(":6: "),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_server_has_a_name_only_where_it_is_given_one() {
+    let identity = |text: &str| {
+        read(&format!("{SERVER}{text}"))
+            .unwrap()
+            .wire
+            .answer
+            .identity
+    };
+    assert_eq!(identity(""), None);
+    assert_eq!(identity("identity = \"off\""), None);
+    assert_eq!(identity("identity = \"ams-1\"").unwrap(), "ams-1");
+    let host = nix::unistd::gethostname().unwrap();
+    let host = host.to_string_lossy();
+    assert_eq!(identity("identity = \"hostname\"").unwrap(), host);
+    for (wrong, told) in [
+        (
+            "identity = true",
+            "is true; expected a text, \"hostname\" for",
+        ),
+        (
+            "identity = \"\"",
+            "is \"\"; expected a text, \"hostname\" for",
+        ),
+        (
+            &*format!("identity = \"{}\"", "x".repeat(256)),
+            "; expected at most 255 octets",
+        ),
+    ] {
+        let error = error(wrong);
+        assert!(error.contains(":3: `identity` in [server]"), "{error}");
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn connections_have_limits_and_clients_are_told_the_one_they_ask_for() {
+    let wire = |text: &str| read(&format!("{SERVER}{text}")).unwrap().wire;
+    let default = wire("");
+    assert_eq!(default.tcp.connections_max, 1000);
+    assert_eq!(default.tcp.connections_per_address_max, 100);
+    assert_eq!(default.tcp.idle.as_secs(), 30);
+    let set = wire("tcp_connections = 5\ntcp_connections_per_address = 2\ntcp_idle_secs = 7");
+    assert_eq!(set.tcp.connections_max, 5);
+    assert_eq!(set.tcp.connections_per_address_max, 2);
+    assert_eq!(
+        (set.tcp.idle.as_secs(), set.answer.tcp_idle.as_secs()),
+        (7, 7)
+    );
+    for (wrong, expected) in [
+        ("tcp_connections = 0", "a whole number from 1 on"),
+        (
+            "tcp_connections_per_address = \"all\"",
+            "a whole number from 1 on",
+        ),
+        ("tcp_idle_secs = 0", "a whole number from 1 on"),
+        ("tcp_idle_secs = 7000", "at most 6553"),
+    ] {
+        let error = error(wrong);
+        assert!(error.ends_with(&format!("expected {expected}")), "{error}");
+    }
+    assert_eq!(
+        error("tcp_idle = 5"),
+        "/etc/dns/lastgood.toml:3: unknown key `tcp_idle` in [server]; did you mean `tcp_idle_secs`?"
     );
 }

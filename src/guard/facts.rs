@@ -2,6 +2,7 @@
 //! commits the change.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,31 @@ pub struct Counted {
     pub after: Count,
 }
 
+/// How the rule `ttl` stands, and between which seconds a TTL may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ttls {
+    pub mode: Mode,
+    pub min: u32,
+    pub max: u32,
+}
+
+impl Ttls {
+    pub fn bounds(&self) -> [u32; 2] {
+        [self.min, self.max]
+    }
+}
+
+impl Default for Ttls {
+    fn default() -> Ttls {
+        Ttls {
+            mode: Mode::Observe,
+            min: 0,
+            // A week: what resolvers keep anyway, at the most.
+            max: 604_800,
+        }
+    }
+}
+
 /// Something wrong with the zone that was not wrong before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewFinding {
@@ -191,11 +217,15 @@ pub struct Facts<'a> {
     pub actor: &'a Actor,
     /// Those of the actor's key.
     pub permits: &'a [Permit],
+    /// Where the request came from, if from a network.
+    pub source: Option<IpAddr>,
+    pub scope: Mode,
     /// All that are in force; the rule picks those that concern the change.
     pub freezes: &'a [Freeze],
     pub counted: &'a [Counted],
     pub findings: &'a [NewFinding],
     pub validate: Mode,
+    pub ttl: Ttls,
     pub override_: Option<&'a Override>,
 }
 

@@ -1,8 +1,9 @@
 //! The guard: whether a change may happen. The same images, change and facts always give the same
 //! verdict.
 //!
-//! Read in order: `facts` (what is known besides the images), `permit` (what a key may do),
-//! `verdict` (the outcome), then one file per rule: `freeze`, `scope`, `validate`, `min_members`.
+//! Read in order: `facts` (what is known besides the images), `permit` and `range` (what a key may
+//! do), `verdict` (the outcome), then one file per rule: `freeze`, `scope`, `validate`,
+//! `min_members`, `ttl`.
 //! Not here: counting members (`answer`) and finding what is wrong with a zone (`check`), whose
 //! results come in as facts; keeping freezes and verdicts (`store`); choosing RCODE and EDE.
 
@@ -10,15 +11,18 @@ mod facts;
 mod freeze;
 mod min_members;
 mod permit;
+mod range;
 mod scope;
+mod ttl;
 mod validate;
 mod verdict;
 
 pub use facts::{
     Actor, Change, Count, Counted, Facts, Freeze, FreezeScope, Mode, NewFinding, Override, Path,
-    Protection,
+    Protection, Ttls,
 };
-pub use permit::{OwnerPattern, Permit, RdataRange, may_touch};
+pub use permit::{OwnerPattern, Permit, Right, may_touch};
+pub use range::{Prefix, RdataRange};
 pub use verdict::{Refusal, RuleVerdict, Verdict};
 
 use crate::zone::ZoneImage;
@@ -33,6 +37,10 @@ pub enum GuardError {
     BadOwner(String),
     #[error("{0:?} is neither a prefix such as 192.0.2.0/24 nor a name with its last dot")]
     BadRange(String),
+    #[error("{0:?} is neither an address nor a prefix such as 192.0.2.0/24")]
+    BadPrefix(String),
+    #[error("{0:?} is not what a key can be allowed: \"add\", \"delete\" or \"delete-record\"")]
+    BadRight(String),
     #[error("{0:?} is not what a freeze can cover: \"server\", \"zone NAME\" or \"key NAME\"")]
     BadFreezeScope(String),
 }
@@ -40,14 +48,17 @@ pub enum GuardError {
 /// Judges a change by every rule. All of them speak, so that the audit shows each with its numbers;
 /// the first one that fails and is enforced gives the refusal, in the order in which a person would
 /// have to solve them: frozen, not allowed, broken, too little left.
-pub fn evaluate(before: &ZoneImage, change: &Change, _after: &ZoneImage, facts: &Facts) -> Verdict {
+pub fn evaluate(before: &ZoneImage, change: &Change, after: &ZoneImage, facts: &Facts) -> Verdict {
+    #[cfg(test)]
+    tests::err(after);
     Verdict::of([
         freeze::judge(before, facts),
         scope::judge(before, change, facts),
         validate::judge(facts),
         min_members::judge(facts),
+        ttl::judge(before, change, after, facts),
     ])
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,13 +1,14 @@
-//! What a key may do: owners, types and data.
+//! What a key may do: owners, types, data, operations, and where from.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::GuardError;
-use crate::rr::{Name, Rtype, rdata};
+use super::range;
+use super::{GuardError, Prefix, RdataRange};
+use crate::rr::{Name, Rtype};
 
 /// One thing that a key may do. What no permit allows is denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +20,22 @@ pub struct Permit {
     pub types: Vec<Rtype>,
     /// Empty: any. A range limits the types it fits.
     pub rdata: Vec<RdataRange>,
+    /// Empty: any.
+    pub operations: Vec<Right>,
+    /// Where requests must come from. Empty: anywhere.
+    pub from: Vec<Prefix>,
+}
+
+/// What may be done with what a permit covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// Add records.
+    Add,
+    /// Delete in every form: records, RRsets, names.
+    Delete,
+    /// Delete records one by one, each named with its data. What others put beside them stays.
+    DeleteRecord,
 }
 
 /// Owners, relative to the zone.
@@ -35,26 +52,27 @@ pub enum OwnerPattern {
     Whole,
 }
 
-/// Which data a permit is limited to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RdataRange {
-    /// Addresses: A and AAAA.
-    Net(IpAddr, u8),
-    /// Names at or below this one: the targets of CNAME, DNAME, NS, MX, SRV, SVCB, HTTPS, NAPTR,
-    /// and PTR.
-    Suffix(Name),
-}
-
-/// Whether a key with these permits has any right in a zone. One without is told nothing else.
-pub fn may_touch(permits: &[Permit], zone: &Name) -> bool {
+/// Whether a key with these permits has any right in a zone, asking from there. One without is told
+/// nothing else.
+pub fn may_touch(permits: &[Permit], zone: &Name, source: Option<IpAddr>) -> bool {
+    let has_right = |permit: &&Permit| permit.is_for(zone) && !permit.names.is_empty();
     permits
         .iter()
-        .any(|permit| permit.is_for(zone) && !permit.names.is_empty())
+        .filter(has_right)
+        .any(|permit| permit.is_from(source))
 }
 
 impl Permit {
-    pub(super) fn is_for(&self, zone: &Name) -> bool {
+    pub fn is_for(&self, zone: &Name) -> bool {
         self.zone.as_ref().is_none_or(|own| own == zone)
+    }
+
+    pub fn is_from(&self, source: Option<IpAddr>) -> bool {
+        let is_in = |source: IpAddr| self.from.iter().any(|prefix| prefix.contains(source));
+        self.from.is_empty()
+            || source
+                .map(|source| source.to_canonical())
+                .is_some_and(is_in)
     }
 
     pub(super) fn allows_owner(&self, owner: &Name, origin: &Name) -> bool {
@@ -65,14 +83,39 @@ impl Permit {
         self.types.is_empty() || self.types.contains(&rtype)
     }
 
-    /// Ranges that fit the type must contain the data; where none fits, any data will do.
     pub(super) fn allows_data(&self, rtype: Rtype, data: &[u8]) -> bool {
-        let mut fitting = self
-            .rdata
-            .iter()
-            .filter(|range| range.fits(rtype))
-            .peekable();
-        fitting.peek().is_none() || fitting.any(|range| range.contains(rtype, data))
+        range::allow(&self.rdata, rtype, data)
+    }
+
+    pub fn allows(&self, right: Right) -> bool {
+        let covers = |own: &Right| match own {
+            Right::Delete => right != Right::Add,
+            other => *other == right,
+        };
+        self.operations.is_empty() || self.operations.iter().any(covers)
+    }
+}
+
+impl FromStr for Right {
+    type Err = GuardError;
+
+    fn from_str(text: &str) -> Result<Self, GuardError> {
+        match text {
+            "add" => Ok(Right::Add),
+            "delete" => Ok(Right::Delete),
+            "delete-record" => Ok(Right::DeleteRecord),
+            _ => Err(GuardError::BadRight(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Right::Add => "add",
+            Right::Delete => "delete",
+            Right::DeleteRecord => "delete-record",
+        })
     }
 }
 
@@ -138,91 +181,6 @@ impl Serialize for OwnerPattern {
     }
 }
 
-impl RdataRange {
-    /// A prefix limits both address types: one of IPv4 alone must not leave AAAA open.
-    fn fits(&self, rtype: Rtype) -> bool {
-        match self {
-            RdataRange::Net(..) => matches!(rtype, Rtype::A | Rtype::AAAA),
-            RdataRange::Suffix(_) => matches!(
-                rtype,
-                Rtype::CNAME
-                    | Rtype::DNAME
-                    | Rtype::NS
-                    | Rtype::MX
-                    | Rtype::SRV
-                    | Rtype::SVCB
-                    | Rtype::HTTPS
-                    | Rtype::NAPTR
-                    | Rtype::PTR
-            ),
-        }
-    }
-
-    fn contains(&self, rtype: Rtype, data: &[u8]) -> bool {
-        match self {
-            RdataRange::Net(IpAddr::V4(net), len) if rtype == Rtype::A => <[u8; 4]>::try_from(data)
-                .is_ok_and(|octets| {
-                    let differ = net.to_bits() ^ Ipv4Addr::from(octets).to_bits();
-                    differ.leading_zeros() >= u32::from(*len)
-                }),
-            RdataRange::Net(IpAddr::V6(net), len) if rtype == Rtype::AAAA => {
-                <[u8; 16]>::try_from(data).is_ok_and(|octets| {
-                    let differ = net.to_bits() ^ Ipv6Addr::from(octets).to_bits();
-                    differ.leading_zeros() >= u32::from(*len)
-                })
-            }
-            RdataRange::Net(..) => false,
-            RdataRange::Suffix(suffix) => {
-                let target = match rtype {
-                    // No look-up follows it, so that it is none of `rdata::target`.
-                    Rtype::PTR => Name::from_wire_prefix(data).ok(),
-                    _ => rdata::target(rtype, data),
-                };
-                target.is_some_and(|target| target.is_at_or_below(suffix))
-            }
-        }
-    }
-}
-
-impl FromStr for RdataRange {
-    type Err = GuardError;
-
-    fn from_str(text: &str) -> Result<Self, GuardError> {
-        let bad = || GuardError::BadRange(text.to_owned());
-        if let Ok(address) = text.parse::<IpAddr>() {
-            let len = if address.is_ipv4() { 32 } else { 128 };
-            return Ok(RdataRange::Net(address, len));
-        }
-        if let Some((address, len)) = text.split_once('/') {
-            let address: IpAddr = address.parse().map_err(|_| bad())?;
-            let len: u8 = len.parse().map_err(|_| bad())?;
-            let bits = if address.is_ipv4() { 32 } else { 128 };
-            return (len <= bits)
-                .then_some(RdataRange::Net(address, len))
-                .ok_or_else(bad);
-        }
-        // Without its last dot it might be meant as relative to the zone.
-        let absolute = text.strip_suffix('.').is_some();
-        let name = text.parse().map_err(|_| bad())?;
-        absolute.then_some(RdataRange::Suffix(name)).ok_or_else(bad)
-    }
-}
-
-impl fmt::Display for RdataRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RdataRange::Net(address, len) => write!(f, "{address}/{len}"),
-            RdataRange::Suffix(name) => name.fmt(f),
-        }
-    }
-}
-
-impl Serialize for RdataRange {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl fmt::Display for Permit {
     /// For people who ask what would be accepted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,11 +191,17 @@ impl fmt::Display for Permit {
             let items: Vec<String> = items.iter().map(ToString::to_string).collect();
             items.join(", ")
         }
+        if !self.operations.is_empty() {
+            write!(f, "{} for ", list(&self.operations))?;
+        }
         write!(f, "names {}", list(&self.names))?;
         write!(f, " with types {}", list(&self.types))?;
-        match self.rdata.as_slice() {
+        if !self.rdata.is_empty() {
+            write!(f, " and data in {}", list(&self.rdata))?;
+        }
+        match self.from.as_slice() {
             [] => Ok(()),
-            ranges => write!(f, " and data in {}", list(ranges)),
+            from => write!(f, ", from {}", list(from)),
         }
     }
 }

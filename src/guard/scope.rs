@@ -1,8 +1,8 @@
 //! The rule `scope`: a key may do what one of its permits allows, and nothing else.
 
 use super::verdict::Judged;
-use super::{Change, Facts, Mode, Path, Permit};
-use crate::rr::{Name, RrSet, Rtype};
+use super::{Change, Facts, Path, Permit, Right};
+use crate::rr::{Name, Record, RrSet, Rtype, rdata};
 use crate::zone::{Operation, ZoneImage};
 
 pub(super) const RULE: &str = "scope";
@@ -12,78 +12,119 @@ pub(super) fn judge(before: &ZoneImage, change: &Change, facts: &Facts) -> Judge
         return Judged::idle(RULE, format!("does not judge the path {}", facts.path));
     }
     let origin = before.origin();
-    let permits: Vec<&Permit> = facts
-        .permits
-        .iter()
-        .filter(|permit| permit.is_for(origin))
-        .collect();
-    let denied: Vec<String> = change
-        .operations
-        .iter()
-        .filter_map(|operation| denied(before, &permits, operation))
-        .collect();
-    let operations = change.operations.len();
+    let of_zone = || facts.permits.iter().filter(|permit| permit.is_for(origin));
+    let desk = Desk {
+        before,
+        permits: of_zone()
+            .filter(|permit| permit.is_from(facts.source))
+            .collect(),
+    };
+    let operations = change.operations;
+    let denied: Vec<String> = operations.iter().filter_map(|o| desk.denied(o)).collect();
+    let count = operations.len();
     match denied.first() {
         None => Judged::passed(
             RULE,
-            Mode::Enforce,
-            format!("{operations} of {operations} operations are allowed"),
+            facts.scope,
+            format!("{count} of {count} operations are allowed"),
         ),
         Some(first) => Judged::failed(
             RULE,
-            Mode::Enforce,
+            facts.scope,
             format!(
-                "{} may not {first} ({} of {operations} operations are not allowed)",
+                "{} may not {first} ({} of {count} operations are not allowed)",
                 facts.actor.name,
                 denied.len()
             ),
-            accepted(&permits, origin),
+            accepted(&of_zone().collect::<Vec<_>>(), origin),
         ),
     }
 }
 
-/// What of an operation no permit allows.
-fn denied(before: &ZoneImage, permits: &[&Permit], operation: &Operation) -> Option<String> {
-    let origin = before.origin();
-    let owner = operation.owner();
-    let here: Vec<&&Permit> = permits
-        .iter()
-        .filter(|permit| permit.allows_owner(owner, origin))
-        .collect();
-    let allows = |rtype, rdata: &[u8]| {
-        here.iter()
+/// What a key may do from where it asks, and the zone it wants to change.
+struct Desk<'a> {
+    before: &'a ZoneImage,
+    permits: Vec<&'a Permit>,
+}
+
+impl Desk<'_> {
+    fn at(&self, owner: &Name, right: Right) -> impl Iterator<Item = &Permit> {
+        let origin = self.before.origin();
+        let permits = self.permits.iter().copied();
+        permits.filter(move |permit| permit.allows(right) && permit.allows_owner(owner, origin))
+    }
+
+    fn allows(&self, owner: &Name, right: Right, rtype: Rtype, rdata: &[u8]) -> bool {
+        self.at(owner, right)
             .any(|permit| permit.allows_type(rtype) && permit.allows_data(rtype, rdata))
-    };
-    // What a range keeps a key from deleting record by record it may not delete by the RRset.
-    let keeps = |rrset: &RrSet| rrset.rdatas().any(|rdata| !allows(rrset.rtype(), rdata));
-    match operation {
-        Operation::Add(record) | Operation::DeleteRecord(record)
-            if !allows(record.rtype, &record.rdata) =>
-        {
-            Some(operation.to_string())
+    }
+
+    /// What a range keeps a key from deleting record by record it may not delete by the RRset.
+    fn keeps(&self, owner: &Name, rrset: &RrSet) -> bool {
+        let rtype = rrset.rtype();
+        rrset
+            .rdatas()
+            .any(|rdata| !self.allows(owner, Right::Delete, rtype, rdata))
+    }
+
+    /// What of an operation no permit allows.
+    fn denied(&self, operation: &Operation) -> Option<String> {
+        let owner = operation.owner();
+        match operation {
+            Operation::Add(record) => self.denied_addition(record).map(|why| match why {
+                "" => operation.to_string(),
+                why => format!("{operation}, {why} {}", record.rtype),
+            }),
+            Operation::DeleteRecord(record) => {
+                let (rtype, rdata) = (record.rtype, &record.rdata);
+                let rights = [Right::DeleteRecord, Right::Delete];
+                let allowed = rights.map(|right| self.allows(owner, right, rtype, rdata));
+                (!allowed.contains(&true)).then(|| operation.to_string())
+            }
+            Operation::DeleteRrset { rtype, .. } => {
+                let mut here = self.at(owner, Right::Delete);
+                let allows_type = here.any(|permit| permit.allows_type(*rtype));
+                let keeps = self
+                    .before
+                    .rrset(owner, *rtype)
+                    .is_some_and(|rrset| self.keeps(owner, rrset));
+                (!allows_type || keeps).then(|| operation.to_string())
+            }
+            // Denied for a foreign owner even where nothing is left to delete, lest the answer tell
+            // what exists.
+            Operation::DeleteName { .. } if self.at(owner, Right::Delete).next().is_none() => {
+                Some(operation.to_string())
+            }
+            Operation::DeleteName { .. } => {
+                let mut removed = would_remove(self.before, owner);
+                let kept = removed.find(|rrset| self.keeps(owner, rrset))?;
+                let rtype = kept.rtype();
+                Some(format!("{operation}, which would remove its {rtype} RRset"))
+            }
         }
-        // The new alias takes the place of the one that stands there (RFC 2136 §3.4.2.2), which
-        // the key might not be allowed to delete.
-        Operation::Add(record) if matches!(record.rtype, Rtype::CNAME | Rtype::DNAME) => {
-            let rtype = record.rtype;
-            let standing = before.rrset(owner, rtype)?;
-            keeps(standing).then(|| format!("{operation}, which would replace its {rtype}"))
+    }
+
+    /// Why a record may not be added: not at all, or for what it would do to those that stand there.
+    fn denied_addition(&self, record: &Record) -> Option<&'static str> {
+        let (owner, rtype) = (&record.owner, record.rtype);
+        if !self.allows(owner, Right::Add, rtype, &record.rdata) {
+            return Some("");
         }
-        Operation::Add(_) | Operation::DeleteRecord(_) => None,
-        Operation::DeleteRrset { rtype, .. } => {
-            let allows_type = here.iter().any(|permit| permit.allows_type(*rtype));
-            let keeps = before
-                .rrset(owner, *rtype)
-                .is_some_and(|rrset| keeps(rrset));
-            (!allows_type || keeps).then(|| operation.to_string())
+        // A SOA is only ever replaced.
+        if rtype == Rtype::SOA {
+            return None;
         }
-        // Denied for a foreign owner even where nothing is left to delete, lest the answer tell
-        // what exists.
-        Operation::DeleteName { .. } if here.is_empty() => Some(operation.to_string()),
-        Operation::DeleteName { .. } => {
-            let kept = would_remove(before, owner).find(|rrset| keeps(rrset))?;
-            let rtype = kept.rtype();
-            Some(format!("{operation}, which would remove its {rtype} RRset"))
+        let standing = self.before.rrset(owner, rtype)?;
+        let own = rdata::canonical(rtype, &record.rdata);
+        let is_kept = |data: &&[u8]| {
+            rdata::canonical(rtype, data) != own && !self.allows(owner, Right::Delete, rtype, data)
+        };
+        standing.rdatas().find(is_kept)?;
+        match rtype {
+            // The new alias takes the place of the one that stands there (RFC 2136 §3.4.2.2).
+            Rtype::CNAME | Rtype::DNAME => Some("which would replace its"),
+            // An RRset has one TTL, that of the record added last.
+            _ => (standing.ttl() != record.ttl).then_some("which would change the TTL of other"),
         }
     }
 }

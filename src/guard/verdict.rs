@@ -84,6 +84,23 @@ impl Judged {
 }
 
 impl Verdict {
+    /// A rule failed: there is no telling what it would have said.
+    pub fn of_an_error() -> Verdict {
+        Verdict::of([Judged::failed(
+            "error",
+            Mode::Enforce,
+            "a rule failed on this change".to_owned(),
+            "nothing of this kind: please report it with the log".to_owned(),
+        )])
+    }
+
+    /// What would have been refused, were the rule enforced: rules and their reasons.
+    pub fn observed(&self) -> impl Iterator<Item = &RuleVerdict> {
+        self.rules
+            .iter()
+            .filter(|rule| !rule.passed && rule.mode == Mode::Observe)
+    }
+
     /// The first that refuses gives the refusal.
     pub(super) fn of(judged: impl IntoIterator<Item = Judged>) -> Verdict {
         let mut refusal = None;

@@ -16,7 +16,7 @@ mod updates;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use classic::classic;
@@ -37,6 +37,11 @@ struct Inner {
     /// Milliseconds from the start to when the live data were last looked at, and one more; 0:
     /// never.
     store_seen: AtomicU64,
+    /// Changes fail, because the store cannot be written.
+    store_failing: AtomicBool,
+    scrubs: AtomicU64,
+    /// What the last scrub found.
+    scrub_faults: AtomicU64,
 }
 
 /// Sums for people, who look at `status`.
@@ -47,6 +52,8 @@ pub struct Totals {
     pub updates: BTreeMap<&'static str, u64>,
     /// Of updates and of every other change.
     pub refusals: BTreeMap<String, u64>,
+    /// What would have been refused, by rule.
+    pub observed: BTreeMap<String, u64>,
     pub tsig_failures: u64,
     pub unsigned_updates: u64,
 }
@@ -59,6 +66,9 @@ impl Default for Counters {
             queries: queries::Queries::default(),
             updates: updates::Updates::default(),
             store_seen: AtomicU64::new(0),
+            store_failing: AtomicBool::new(false),
+            scrubs: AtomicU64::new(0),
+            scrub_faults: AtomicU64::new(0),
         }))
     }
 }
@@ -84,8 +94,9 @@ impl Counters {
         Connection::open(self.clone())
     }
 
-    pub fn connection_refused(&self) {
-        self.0.queries.refused.fetch_add(1, Ordering::Relaxed);
+    /// One that had to make room for another.
+    pub fn connection_evicted(&self) {
+        self.0.queries.evicted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A signature that was not accepted, or that could not be read.
@@ -106,6 +117,11 @@ impl Counters {
         self.0.updates.refusal(rule);
     }
 
+    /// A rule that only observes would have refused a change.
+    pub fn observed(&self, rule: &str) {
+        self.0.updates.observed(rule);
+    }
+
     /// Begins to measure a group of changes.
     pub fn clock(&self) -> Clock<'_> {
         Clock::start(&self.0.updates)
@@ -116,6 +132,17 @@ impl Counters {
         let millis = self.0.started.elapsed().as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX).saturating_add(1);
         self.0.store_seen.store(millis, Ordering::Relaxed);
+    }
+
+    /// Whether changes fail because the store cannot be written.
+    pub fn store_failing(&self, is_so: bool) {
+        self.0.store_failing.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Store and snapshot were read through; so many faults were found.
+    pub fn scrubbed(&self, faults: usize) {
+        self.0.scrub_faults.store(faults as u64, Ordering::Relaxed);
+        self.0.scrubs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How long ago the live data were last looked at.
@@ -131,6 +158,7 @@ impl Counters {
             queries: self.0.queries.total(),
             updates: updates.of_path("update"),
             refusals: updates.refusals(),
+            observed: updates.observations(),
             tsig_failures: updates.tsig_failures.load(Ordering::Relaxed),
             unsigned_updates: updates.unsigned.load(Ordering::Relaxed),
         }

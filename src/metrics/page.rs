@@ -44,8 +44,25 @@ pub enum State {
     Holding {
         since: Instant,
     },
+    /// Holding for longer than it may: it is not answered from its image any more.
+    Expired {
+        since: Instant,
+    },
     /// There is no version fit to be served.
     Unavailable,
+}
+
+impl State {
+    fn is_answered(self) -> bool {
+        matches!(self, State::Live | State::Holding { .. })
+    }
+
+    fn held_since(self) -> Option<Instant> {
+        match self {
+            State::Holding { since } | State::Expired { since } => Some(since),
+            State::Live | State::Unavailable => None,
+        }
+    }
 }
 
 /// The last-known-good snapshot.
@@ -87,6 +104,7 @@ impl Collector for Page {
         self.queries(&mut writer)?;
         self.updates(&mut writer)?;
         self.zones(&mut writer)?;
+        self.store(&mut writer)?;
         self.snapshot(&mut writer)?;
         self.process(&mut writer)
     }
@@ -197,9 +215,9 @@ impl Page {
             queries.accepted.load(Ordering::Relaxed),
         )?;
         to.counter(
-            "lastgood_tcp_connections_refused",
-            "TCP connections closed at once, because too many were open",
-            queries.refused.load(Ordering::Relaxed),
+            "lastgood_tcp_connections_evicted",
+            "TCP connections closed to make room for another",
+            queries.evicted.load(Ordering::Relaxed),
         )
     }
 
@@ -220,6 +238,13 @@ impl Page {
             "Changes refused, by the rule that refused them",
             ["rule"],
             refusals.iter().map(|(rule, count)| ([&**rule], *count)),
+        )?;
+        let observed = updates.observations();
+        to.counters(
+            "lastgood_observed",
+            "Changes that a rule which only observes would have refused, by rule",
+            ["rule"],
+            observed.iter().map(|(rule, count)| ([&**rule], *count)),
         )?;
         let mut stages = to.begin(
             "lastgood_update_stage_duration",
@@ -274,18 +299,18 @@ impl Page {
             "lastgood_zone_available",
             None,
             "1: the zone is answered from its data; 0: there are none fit to be served",
-            rows(|zone| Some(truth(!matches!(zone.state, State::Unavailable)))),
+            rows(|zone| Some(truth(zone.state.is_answered()))),
         )?;
         to.zones(
             "lastgood_zone_hold",
             None,
             "1: the last good version is served in place of live data that are not fit",
-            rows(|zone| Some(truth(matches!(zone.state, State::Holding { .. })))),
+            rows(|zone| Some(truth(zone.state.held_since().is_some()))),
         )?;
         let unseen = self.counters.store_unseen();
         let age = |zone: &Zone| match zone.state {
             State::Live => unseen,
-            State::Holding { since } => Some(since.elapsed()),
+            State::Holding { since } | State::Expired { since } => Some(since.elapsed()),
             State::Unavailable => None,
         };
         to.zones(
@@ -295,6 +320,27 @@ impl Page {
             zones
                 .iter()
                 .filter_map(|zone| Some((&*zone.name, age(zone)?.as_secs_f64()))),
+        )
+    }
+
+    fn store(&self, to: &mut Families) -> fmt::Result {
+        let inner = self.inner();
+        to.gauge(
+            "lastgood_store_failing",
+            None,
+            "1: changes fail, because the store cannot be written",
+            truth(inner.store_failing.load(Ordering::Relaxed)),
+        )?;
+        to.counter(
+            "lastgood_scrubs",
+            "Times that store and snapshot were read through for damage",
+            inner.scrubs.load(Ordering::Relaxed),
+        )?;
+        to.gauge(
+            "lastgood_scrub_faults",
+            None,
+            "Faults of the store that the last scrub found",
+            inner.scrub_faults.load(Ordering::Relaxed) as f64,
         )
     }
 

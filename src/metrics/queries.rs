@@ -92,7 +92,7 @@ pub(super) struct Queries {
     tcp: Counts,
     pub open: AtomicU64,
     pub accepted: AtomicU64,
-    pub refused: AtomicU64,
+    pub evicted: AtomicU64,
 }
 
 /// Sums over all threads.

@@ -69,11 +69,11 @@ fn a_connection_is_open_until_it_ends() {
     let connection = counters.connection();
     let second = counters.connection();
     drop(second);
-    counters.connection_refused();
+    counters.connection_evicted();
     let seen = page(&counters);
     assert_eq!(value(&seen, "lastgood_tcp_connections_open"), 1.0);
     assert_eq!(value(&seen, "lastgood_tcp_connections_accepted_total"), 2.0);
-    assert_eq!(value(&seen, "lastgood_tcp_connections_refused_total"), 1.0);
+    assert_eq!(value(&seen, "lastgood_tcp_connections_evicted_total"), 1.0);
     drop(connection);
     assert_eq!(
         value(&page(&counters), "lastgood_tcp_connections_open"),

@@ -50,6 +50,7 @@ const BUCKETS_SECS: [f64; 16] = [
 pub(super) struct Updates {
     fates: Mutex<BTreeMap<(&'static str, Fate), u64>>,
     refusals: Mutex<BTreeMap<String, u64>>,
+    observed: Mutex<BTreeMap<String, u64>>,
     pub judge: Histogram,
     pub commit: Histogram,
     pub publish: Histogram,
@@ -64,6 +65,7 @@ impl Default for Updates {
         Updates {
             fates: Mutex::new(fates.into()),
             refusals: Mutex::default(),
+            observed: Mutex::default(),
             judge: Histogram::new(BUCKETS_SECS),
             commit: Histogram::new(BUCKETS_SECS),
             publish: Histogram::new(BUCKETS_SECS),
@@ -77,19 +79,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn count_one(counts: &Mutex<BTreeMap<String, u64>>, rule: &str) {
+    let mut counts = lock(counts);
+    match counts.get_mut(rule) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(rule.to_owned(), 1);
+        }
+    }
+}
+
 impl Updates {
     pub fn count(&self, path: &'static str, fate: Fate) {
         *lock(&self.fates).entry((path, fate)).or_default() += 1;
     }
 
     pub fn refusal(&self, rule: &str) {
-        let mut refusals = lock(&self.refusals);
-        match refusals.get_mut(rule) {
-            Some(count) => *count += 1,
-            None => {
-                refusals.insert(rule.to_owned(), 1);
-            }
-        }
+        count_one(&self.refusals, rule);
+    }
+
+    pub fn observed(&self, rule: &str) {
+        count_one(&self.observed, rule);
     }
 
     pub fn fates(&self) -> BTreeMap<(&'static str, Fate), u64> {
@@ -105,6 +115,10 @@ impl Updates {
 
     pub fn refusals(&self) -> BTreeMap<String, u64> {
         lock(&self.refusals).clone()
+    }
+
+    pub fn observations(&self) -> BTreeMap<String, u64> {
+        lock(&self.observed).clone()
     }
 }
 

@@ -53,6 +53,8 @@ enum Order {
     Value(&'static str, String),
     /// Compare with what is served, and write where it differs.
     CatchUp,
+    /// Somebody who read the file says that it is damaged, or gone.
+    Examine(String),
     Reserve(Vec<(Name, u32)>, SyncSender<Result<(), String>>),
     Stop,
 }
@@ -158,6 +160,11 @@ impl Keeper {
     /// To be called once, when what is to be served after the start is published.
     pub fn catch_up(&self) {
         self.send(Order::CatchUp);
+    }
+
+    /// The snapshot was found damaged, or gone: where that is so, it is written anew.
+    pub fn examine(&self, why: String) {
+        self.send(Order::Examine(why));
     }
 
     pub fn promote(&self, image: Arc<ZoneImage>, revision: u64, extent: Extent) {
@@ -278,6 +285,7 @@ impl Worker {
                 let _ = reply.send(self.reserve(ceilings));
                 return;
             }
+            Order::Examine(why) => return self.examine(&why),
             Order::CatchUp => return self.catch_up(),
             Order::Stop => return,
         }
@@ -358,6 +366,14 @@ impl Worker {
         }
     }
 
+    /// Looks again, since whoever found it damaged may have seen it half written: by us alone.
+    fn examine(&mut self, why: &str) {
+        let never = std::sync::Arc::new(|| false);
+        if !self.is_ours() || Snapshot::scrub(&self.path, never).is_err() {
+            self.begin_anew(why);
+        }
+    }
+
     fn served(&self) -> Vec<(Arc<ZoneImage>, u64)> {
         let published = self.reader.load();
         let zones = published.zones().filter_map(|served| served.zone());
@@ -376,18 +392,20 @@ impl Worker {
         let mut behind = Vec::new();
         for (image, revision) in self.served() {
             let row = rows.remove(image.origin());
-            let same = row
-                .as_ref()
-                .is_some_and(|row| row.revision == revision && row.digest == image.digest());
-            if same {
-                let row = row.expect("compared just now");
-                snapshot.load(&row).map_err(|error| error.to_string())?;
-                let records = image.record_count();
-                let zones = &mut lock(&self.report).zones;
-                zones.insert(row.origin, Promoted { revision, records });
-            } else {
+            let Some(row) = row.filter(|row| row.revision == revision) else {
                 behind.push((image, revision));
+                continue;
+            };
+            if row.digest != image.digest() {
+                let zone = &row.origin;
+                return Err(format!(
+                    "it has other data of {zone} at revision {revision}"
+                ));
             }
+            snapshot.load(&row).map_err(|error| error.to_string())?;
+            let records = image.record_count();
+            let zones = &mut lock(&self.report).zones;
+            zones.insert(row.origin, Promoted { revision, records });
         }
         Ok(behind)
     }

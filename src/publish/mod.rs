@@ -82,14 +82,12 @@ pub fn held(published: &Published, origin: &Name, reason: &str) -> Published {
     let served = published.zone(origin).and_then(|served| served.zone());
     published.with(match served {
         Some(zone) => {
-            let since = zone
-                .hold
-                .as_ref()
-                .map_or_else(Instant::now, |hold| hold.since);
+            let known = zone.hold.as_ref();
             Served::Zone(ServedZone {
                 hold: Some(Hold {
-                    since,
+                    since: known.map_or_else(Instant::now, |hold| hold.since),
                     reason: reason.to_owned(),
+                    is_expired: known.is_some_and(|hold| hold.is_expired),
                 }),
                 ..zone.clone()
             })
@@ -99,6 +97,22 @@ pub fn held(published: &Published, origin: &Name, reason: &str) -> Published {
             reason: reason.to_owned(),
         },
     })
+}
+
+/// `published` with a held zone whose data have grown too old to be answered from. The image stays
+/// for whoever repairs them.
+pub fn expired(published: &Published, origin: &Name) -> Published {
+    let served = published.zone(origin).and_then(|served| served.zone());
+    let Some((zone, hold)) = served.and_then(|zone| Some((zone, zone.hold.clone()?))) else {
+        return published.clone();
+    };
+    published.with(Served::Zone(ServedZone {
+        hold: Some(Hold {
+            is_expired: true,
+            ..hold
+        }),
+        ..zone.clone()
+    }))
 }
 
 #[cfg(test)]

@@ -36,7 +36,10 @@ fn zone_changes(old: &[ZonePolicy], new: &[ZonePolicy]) -> Vec<String> {
             ("protections", before.protections != zone.protections),
             ("validate", before.validate != zone.validate),
             ("min_members", before.min_members != zone.min_members),
+            ("scope", before.scope != zone.scope),
+            ("ttl", before.ttl != zone.ttl),
             ("strict", before.strict != zone.strict),
+            ("max_age", before.max_age_secs != zone.max_age_secs),
         ];
         let other: Vec<&str> = parts
             .iter()
@@ -94,6 +97,26 @@ pub(super) fn needs_restart(started: &Config, new: &Config) -> Vec<String> {
             &old.wire.answer.version,
             &now.wire.answer.version,
         ),
+        stays(
+            "[server] identity",
+            &old.wire.answer.identity,
+            &now.wire.answer.identity,
+        ),
+        stays(
+            "[server] tcp_connections",
+            &old.wire.tcp.connections_max,
+            &now.wire.tcp.connections_max,
+        ),
+        stays(
+            "[server] tcp_connections_per_address",
+            &old.wire.tcp.connections_per_address_max,
+            &now.wire.tcp.connections_per_address_max,
+        ),
+        stays(
+            "[server] tcp_idle_secs",
+            &old.wire.tcp.idle.as_secs(),
+            &now.wire.tcp.idle.as_secs(),
+        ),
         stays("[store] path", &old.store.path, &now.store.path),
         stays("[store] snapshot", &old.store.snapshot, &now.store.snapshot),
         stays(
@@ -106,6 +129,7 @@ pub(super) fn needs_restart(started: &Config, new: &Config) -> Vec<String> {
             &old.store.retention.days,
             &now.store.retention.days,
         ),
+        stays("[store] scrub", &old.change.scrub, &now.change.scrub),
         stays("[metrics] listen", &old.admin.metrics, &now.admin.metrics),
         stays("[control] socket", &old.admin.socket, &now.admin.socket),
     ]

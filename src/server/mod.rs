@@ -126,7 +126,7 @@ fn begin(
     let keys = Arc::new(ArcSwap::from_pointee(keys));
     let config = Arc::new(config);
     let lock = StoreLock::take(&config.store.path)?;
-    limits::raise_open_files();
+    let open_files = limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("lastgood")
@@ -139,7 +139,7 @@ fn begin(
     // Bound first, so that a port or a socket in use is known before anything is written.
     let doors = {
         let _within = runtime.enter();
-        wire::Doors::bind(&config.wire).map_err(StartError::Doors)?
+        wire::Doors::bind(&limits::within(open_files, &config.wire)).map_err(StartError::Doors)?
     };
     let listener = admin::Listener::bind(&config.admin.socket)?;
     let window = config.admin.metrics.map(bind_metrics).transpose()?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Running;
 use crate::config::{Config, KeyStanza, SecretSource};
-use crate::guard::{Mode, OwnerPattern, Permit, Protection, RdataRange};
+use crate::guard::{Mode, OwnerPattern, Permit, Protection, RdataRange, Right};
 use crate::rr::{Name, Rtype};
 use crate::tsig::Algorithm;
 use crate::zone::ZoneImage;
@@ -127,6 +127,10 @@ fn removable(protection: &Protection, image: &ZoneImage) -> Option<(Name, Rtype)
 /// Something that a permit lets its key add to the zone.
 fn addition(permit: &Permit, image: &ZoneImage) -> Option<String> {
     let origin = image.origin();
+    let here = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    if !permit.allows(Right::Add) || !permit.is_from(here) {
+        return None;
+    }
     if permit.zone.as_ref().is_some_and(|zone| zone != origin) {
         return None;
     }
@@ -138,10 +142,10 @@ fn addition(permit: &Permit, image: &ZoneImage) -> Option<String> {
     let owner = owners.find(|owner| image.rrset(owner, Rtype::CNAME).is_none())?;
     let may = |rtype: Rtype| permit.types.is_empty() || permit.types.contains(&rtype);
     let addresses = |v4: bool| {
-        permit.rdata.iter().find_map(|range| match range {
-            RdataRange::Net(address, _) if address.is_ipv4() == v4 => Some(*address),
-            _ => None,
-        })
+        let ranges = permit.rdata.iter().filter_map(RdataRange::prefix);
+        ranges
+            .map(|prefix| prefix.address)
+            .find(|address| address.is_ipv4() == v4)
     };
     let data = if may(Rtype::TXT) {
         "TXT \"hello\"".to_owned()

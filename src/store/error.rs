@@ -20,6 +20,8 @@ pub enum StoreError {
     LogAlone(PathBuf),
     #[error("another process is writing to the store")]
     Busy,
+    #[error("the disk is full")]
+    Full,
     #[error("the store is damaged: {0}")]
     Damaged(String),
     #[error("the store is at schema {found}, newer than this program's {known}")]
@@ -66,6 +68,9 @@ pub enum StoreError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// Whoever read said that it was enough.
+    #[error("reading was ended")]
+    Interrupted,
     #[error("no random numbers for a reference: {0}")]
     Random(getrandom::Error),
     #[error(transparent)]
@@ -113,6 +118,8 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 StoreError::Damaged(error.to_string())
             }
+            Some(ErrorCode::DiskFull) => StoreError::Full,
+            Some(ErrorCode::OperationInterrupted) => StoreError::Interrupted,
             // Another process changed the schema under us, or made it unreadable.
             Some(ErrorCode::SchemaChanged | ErrorCode::Unknown) => {
                 StoreError::Damaged(error.to_string())

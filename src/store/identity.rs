@@ -79,6 +79,10 @@ impl Identity {
         })
     }
 
+    pub fn path(&self) -> &Path {
+        &self.database.path
+    }
+
     /// Whether the database is the one that had this `stat` before it was opened.
     pub fn same_as(&self, before: &Metadata) -> Result<(), StoreError> {
         match (before.dev(), before.ino()) == (self.database.device, self.database.inode) {

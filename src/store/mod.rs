@@ -3,9 +3,10 @@
 //!
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
 //! `identity` (is the file on the path still the one we opened?), `ownership` (and ours to write?),
-//! `rows` (reading records, every one of them hostile), `transaction` (writing), `revision`, `audit`
-//! (references), `history` (reading back), `changes` (what lies between revisions), `chain` and
-//! `verify` (is all as it was written?), `retention` (what may go), `backup`, `snapshot` (the
+//! `schema` (are the tables still ours?), `rows` (reading records, every one of them hostile),
+//! `transaction` (writing), `revision`, `audit` (references), `history` (reading back), `changes`
+//! (what lies between revisions), `chain` and `verify` (is all as it was written?), `scrub` (is what
+//! is served, asked again and again?), `retention` (what may go), `backup`, `snapshot` (the
 //! last-known-good, a database of its own). No other room knows SQLite.
 //! Not here: whether a change is let in (`change` and `guard`), whether what was read is fit to be
 //! served (`check`).
@@ -23,6 +24,8 @@ mod ownership;
 mod retention;
 mod revision;
 mod rows;
+mod schema;
+mod scrub;
 mod snapshot;
 mod transaction;
 mod verify;
@@ -48,6 +51,7 @@ pub use ownership::strangers;
 pub use retention::{Pruned, REVISIONS_LEAST, Retention};
 pub use revision::{NewRevision, RevisionRow};
 pub use rows::{BadRow, FreezeRow, Loaded, ZoneRow};
+pub use scrub::{Pause, Scrubbed, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;
 pub use verify::{Verification, verify};

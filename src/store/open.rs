@@ -5,14 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::identity::{Identity, beside};
+use super::{Settings, Store, StoreError, ownership, rows, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rusqlite_migration::{M, Migrations};
-
-use super::identity::{Identity, beside};
-use super::{Settings, Store, StoreError, ownership, rows};
-
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/001_store.sql"))];
 
 /// As the first migration sets it.
 const APPLICATION_ID: i64 = 0x4C41_5354;
@@ -107,7 +103,7 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", false)?;
-    Migrations::from_slice(MIGRATIONS)
+    schema::migrations()
         .to_latest(&mut connection)
         .map_err(|error| match error {
             rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
@@ -123,17 +119,12 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
     })
 }
 
-/// The schema that this program writes.
-pub(super) fn schema_known() -> i64 {
-    MIGRATIONS.len() as i64
-}
-
 /// Whether this is a database of ours, and not of a newer program.
-fn check_schema(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
     let found: i64 = number("user_version")?;
     let application: i64 = number("application_id")?;
-    let known = schema_known();
+    let known = schema::known();
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match found {

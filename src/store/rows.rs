@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::{StoreError, TTL_MAX};
-use crate::rr::{Name, Record, Rtype, rdata};
+use crate::rr::{Name, Record, RrSet, Rtype, rdata};
 use crate::zone::Digest;
 
 /// A zone at its last revision.
@@ -116,6 +116,56 @@ pub(super) fn load(connection: &Connection, zone: &Name) -> Result<Loaded, Store
     }
     loaded.touched = touched(connection, zone)?;
     Ok(loaded)
+}
+
+/// What the rows of a zone add up to, read one after another; `None` where one is no record.
+pub(super) fn digest(
+    connection: &Connection,
+    zone: &Name,
+) -> Result<(Option<Digest>, u64), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? ORDER BY owner, type",
+    )?;
+    let mut rows = statement.query([zone.to_string()])?;
+    let (mut reader, mut digest, mut count) = (Reader::default(), Digest::default(), 0);
+    let mut rrset: Vec<Record> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Ok(record) = reader.record(row, zone) else {
+            return Ok((None, count));
+        };
+        count += 1;
+        let is_next = rrset
+            .first()
+            .is_some_and(|first| first.rtype != record.rtype || first.owner != record.owner);
+        if is_next {
+            add(&mut digest, &rrset);
+            rrset.clear();
+        }
+        rrset.push(record);
+    }
+    add(&mut digest, &rrset);
+    Ok((Some(digest), count))
+}
+
+/// As in an image: the lowest TTL counts (RFC 2181 §5.2), and what is there twice counts once.
+fn add(digest: &mut Digest, records: &[Record]) {
+    let Some(first) = records.first() else { return };
+    let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
+    let rdatas = records.iter().map(|record| &record.rdata);
+    if let Some(rrset) = RrSet::new(first.rtype, ttl, rdatas) {
+        digest.add(&first.owner, &rrset);
+    }
+}
+
+/// Zones of which somebody else changed rows, as they were written.
+pub(super) fn touched_zones(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT zone FROM touched")?;
+    let mut rows = statement.query([])?;
+    let mut zones = Vec::new();
+    while let Some(row) = rows.next()? {
+        zones.push(shown(row.get_ref(0)?, usize::MAX));
+    }
+    Ok(zones)
 }
 
 impl Loaded {

@@ -10,7 +10,9 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::StoreError;
-use crate::rr::{Name, Record, Rtype, rdata};
+use super::identity::beside;
+use super::scrub::Pause;
+use crate::rr::{Name, Record, RrSet, Rtype, rdata};
 use crate::zone::{Digest, ZoneImage};
 
 const SCHEMA: &str = include_str!("../../migrations/snapshot/001_snapshot.sql");
@@ -55,39 +57,32 @@ impl Snapshot {
         std::fs::symlink_metadata(path).is_ok()
     }
 
-    /// Opens the snapshot; creates it where there is none.
-    pub fn open(path: &Path) -> Result<Snapshot, StoreError> {
-        let is_new = !Snapshot::is_there(path);
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(parent).map_err(StoreError::io(parent))?;
-        }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        if is_new {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-                .map_err(StoreError::io(path))?;
-            connection.execute_batch(SCHEMA)?;
-        }
-        Snapshot::checked(connection, path)
-    }
-
-    /// Makes a new snapshot where there is none, with these ceilings. What cannot be finished, on a
-    /// disk that is full, is taken away again: nothing is in it, and it will be tried often.
+    /// Makes a new snapshot where there is none, with these ceilings. It comes into being under
+    /// another name: what a crash leaves half made must not be taken for one that was damaged. What
+    /// cannot be finished, on a disk that is full, is taken away again: it will be tried often.
     pub fn create(path: &Path, ceilings: &[(Name, u32)]) -> Result<Snapshot, StoreError> {
         if Snapshot::is_there(path) {
             return Err(StoreError::InTheWay(path.to_owned()));
         }
-        let made = Snapshot::open(path).and_then(|mut snapshot| {
-            snapshot.reserve(ceilings)?;
-            Ok(snapshot)
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
+        }
+        let new = beside(path, ".new");
+        remove(&new);
+        let made = prepare(&new, ceilings).and_then(|()| {
+            std::fs::rename(&new, path).map_err(StoreError::io(path))?;
+            // Without this the name may be gone after a power cut, and serials would be reserved nowhere.
+            let folder = folder.unwrap_or(Path::new("."));
+            let folder = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+            folder.map_err(StoreError::io(path))?;
+            Snapshot::open_existing(path)
         });
         if made.is_err() {
-            for suffix in ["-wal", "-shm", ""] {
-                let _ = std::fs::remove_file(super::identity::beside(path, suffix));
-            }
+            remove(&new);
+            remove(path);
         }
         made
     }
@@ -165,6 +160,61 @@ impl Snapshot {
         Ok(image)
     }
 
+    /// Reads the whole of a snapshot as it lies on disk, on a connection of its own that cannot write,
+    /// and compares it with the digests it was written with. `pause` is called again and again; when
+    /// it says so, reading ends.
+    pub fn scrub(path: &Path, pause: Pause) -> Result<(), StoreError> {
+        if !Snapshot::is_there(path) {
+            return Err(StoreError::Gone(path.to_owned()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        super::open::harden(&connection, BUSY_MS)?;
+        super::scrub::pace(&connection, pause)?;
+        let snapshot = Snapshot::checked(connection, path)?;
+        if let Some(fault) = super::scrub::structure(&snapshot.connection)?.first() {
+            return Err(damaged(fault));
+        }
+        // Rows and digests must be of one moment.
+        let read = snapshot.connection.unchecked_transaction()?;
+        for zone in snapshot.zones()? {
+            snapshot.adds_up(&zone)?;
+        }
+        read.finish()?;
+        Ok(())
+    }
+
+    /// As [`Snapshot::load`], for a zone that nobody wants to serve.
+    fn adds_up(&self, zone: &SnapshotRow) -> Result<(), StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT owner, data FROM node WHERE zone = ?")?;
+        let mut rows = statement.query([zone.origin.key().as_bytes()])?;
+        let mut digest = Digest::default();
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            let owner = row.get_ref(0)?.as_blob().map_err(damaged)?;
+            let owner = Name::from_wire(owner).map_err(damaged)?;
+            let data = row.get_ref(1)?.as_blob().map_err(damaged)?;
+            records.clear();
+            decode(&owner, data, &mut records)
+                .ok_or_else(|| damaged(format!("the data of {owner} do not parse")))?;
+            for rrset in records.chunk_by(|a, b| a.rtype == b.rtype) {
+                let rdatas = rrset.iter().map(|record| &record.rdata);
+                if let Some(rrset) = RrSet::new(rrset[0].rtype, rrset[0].ttl, rdatas) {
+                    digest.add(&owner, &rrset);
+                }
+            }
+        }
+        match digest == zone.digest {
+            true => Ok(()),
+            false => Err(damaged(format!(
+                "the records of {} do not add up",
+                zone.origin
+            ))),
+        }
+    }
+
     /// The serial below which everything may have been served, by zone.
     pub fn ceilings(&self) -> Result<HashMap<Name, u32>, StoreError> {
         let mut statement = self
@@ -220,6 +270,31 @@ impl Snapshot {
             .prepare_cached("SELECT value FROM meta WHERE key = ?")?
             .query_row([key], |row| row.get(0))
             .optional()?)
+    }
+}
+
+/// A database with the schema and the ceilings, without a log beside it.
+fn prepare(path: &Path, ceilings: &[(Name, u32)]) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_CREATE)?;
+    super::open::harden(&connection, BUSY_MS)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch(SCHEMA)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(StoreError::io(path))?;
+    let mut snapshot = Snapshot { connection };
+    snapshot.reserve(ceilings)?;
+    snapshot
+        .connection
+        .close()
+        .map_err(|(_, error)| error.into())
+}
+
+/// Of a snapshot in which nothing is.
+fn remove(path: &Path) {
+    for suffix in ["-journal", "-wal", "-shm", ""] {
+        let _ = std::fs::remove_file(beside(path, suffix));
     }
 }
 
@@ -378,7 +453,7 @@ mod tests {
     fn a_zone_comes_back_as_it_was_promoted_whole_or_by_owner() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.db");
-        let mut snapshot = Snapshot::open(&path).unwrap();
+        let mut snapshot = Snapshot::create(&path, &[]).unwrap();
         snapshot
             .promote(
                 &[promotion(image(1), 1, Extent::Whole)],
@@ -411,7 +486,7 @@ mod tests {
     fn a_snapshot_that_does_not_add_up_is_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.db");
-        let mut snapshot = Snapshot::open(&path).unwrap();
+        let mut snapshot = Snapshot::create(&path, &[]).unwrap();
         snapshot
             .promote(&[promotion(image(1), 1, Extent::Whole)], &[], &[])
             .unwrap();
@@ -440,6 +515,16 @@ mod tests {
         std::fs::create_dir(dir.path().join("s.db-wal")).unwrap();
         assert!(Snapshot::create(&path, &[]).is_err());
         assert!(!path.exists(), "it would be set aside, once a second");
+        std::fs::remove_dir(dir.path().join("s.db-wal")).unwrap();
+        // What a crash has left half made is no obstacle, and no snapshot.
+        std::fs::write(dir.path().join("s.db.new"), [0; 100]).unwrap();
+        Snapshot::create(&path, &[(name("example."), 7)]).unwrap();
+        let left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.contains(".new"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 
     #[test]

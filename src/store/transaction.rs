@@ -10,7 +10,7 @@ use super::identity::Identity;
 use super::retention::{self, Pruned, Retention};
 use super::revision::{self, NewRevision, RevisionRow};
 use super::rows::{self, FreezeRow, Loaded, Reader, ZoneRow};
-use super::{StoreError, TTL_MAX};
+use super::{StoreError, TTL_MAX, open, schema};
 use crate::rr::{Name, RrSet, Rtype, rdata};
 use crate::zone::{Diff, Digest, ZoneImage};
 
@@ -50,6 +50,19 @@ impl<'a> Transaction<'a> {
 
     pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
         rows::zones(&self.inner)
+    }
+
+    /// Zones of which others changed rows, as far as they are names.
+    pub fn touched_zones(&self) -> Result<Vec<Name>, StoreError> {
+        let texts = rows::touched_zones(&self.inner)?;
+        Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
+    }
+
+    /// Whether the tables are ours; what of the schema others took away is put back where no data
+    /// went with it, and told of, a sentence each.
+    pub fn mend_schema(&self) -> Result<Vec<String>, StoreError> {
+        open::check_schema(&self.inner, self.identity.path())?;
+        schema::mend(&self.inner)
     }
 
     pub fn zone(&self, origin: &Name) -> Result<Option<ZoneRow>, StoreError> {
@@ -138,16 +151,18 @@ impl<'a> Transaction<'a> {
         Ok(self.head()?.to_string())
     }
 
-    /// Puts in the place of every changed RRset's rows what is there after the change.
+    /// Puts in the place of every changed RRset's rows, however their type is spelled, what is there
+    /// after the change.
     pub fn write_diff(&self, zone: &Name, diff: &Diff) -> Result<(), StoreError> {
         let zone = zone.to_string();
         let mut delete = self
             .inner
-            .prepare_cached("DELETE FROM record WHERE zone = ? AND owner = ? AND type = ?")?;
+            .prepare_cached("DELETE FROM record WHERE zone = ? AND owner = ? AND type IN (?, ?)")?;
         let mut insert = self.insertion()?;
         for change in &diff.changes {
             let owner = change.owner.to_string();
-            delete.execute((&zone, &owner, change.rtype.to_string()))?;
+            let [number, mnemonic] = change.rtype.spellings();
+            delete.execute((&zone, &owner, number, mnemonic))?;
             if let Some(after) = &change.after {
                 insert_rrset(&mut insert, &zone, &change.owner, after)?;
             }

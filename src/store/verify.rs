@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{self, Chain, Witness};
 use super::changes::{self, Step};
-use super::{History, Settings, StoreError, ZoneRow, revision, rows};
+use super::{History, Settings, StoreError, ZoneRow, revision, rows, scrub};
 use crate::guard;
 use crate::zone::{Diff, Digest, ZoneImage};
 
@@ -84,14 +84,9 @@ impl Verification {
 }
 
 fn integrity(connection: &Connection, found: &mut Verification) -> Result<(), StoreError> {
-    let mut statement = connection.prepare(&format!("PRAGMA integrity_check({LISTED_MAX})"))?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let line: String = row.get(0)?;
-        if line != "ok" {
-            found.faults.push(format!("the database: {line}"));
-        }
-    }
+    let faults = scrub::structure(connection)?;
+    let sentences = faults.iter().map(|fault| format!("the database: {fault}"));
+    found.faults.extend(sentences);
     Ok(())
 }
 

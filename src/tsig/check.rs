@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
-use domain::base::Message;
-use domain::base::iana::TsigRcode;
-use domain::rdata::tsig::Time48;
-use domain::tsig::ServerTransaction;
-
-use super::keys::{Algorithm, Keys, Shared};
+use super::algorithm::Algorithm;
+use super::keys::{Keys, Shared};
 use super::record::{self, Tsig, Walked};
-use super::sign::{Prior, Signed, seal};
+use super::sign::{Prior, Signed, digest, seal};
 use super::{FUDGE_SECS, record::time48};
 use crate::rr::Rtype;
 use crate::rr::message::{HEADER_OCTETS, Rcode, UDP_OCTETS_MAX};
+
+/// What is wrong with a signature (RFC 8945 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+enum TsigError {
+    BadSig = 16,
+    BadKey = 17,
+    BadTime = 18,
+    BadTrunc = 22,
+}
 
 /// Of 48 bits, as TSIG counts time.
 const TIME_MAX: u64 = (1 << 48) - 1;
@@ -50,7 +56,7 @@ pub fn check(keys: &Keys, message: &[u8], now_unix: u64) -> Checked {
     };
     let key = match request.key(keys) {
         Ok(key) => key,
-        Err(reason) => return request.reject_unsigned(TsigRcode::BADKEY, reason),
+        Err(reason) => return request.reject_unsigned(TsigError::BadKey, reason),
     };
     // §5.2.2.1: neither longer than the algorithm's nor less than half of it.
     let lengths = key.algorithm.mac_octets_min()..=key.algorithm.mac_octets();
@@ -87,68 +93,67 @@ impl Request<'_> {
     }
 
     fn check_with(&self, key: &Arc<Shared>) -> Checked {
-        let name = &key.name;
-        let (message, in_time) = match self.verify(key) {
-            Ok(message) => (message, true),
-            Err(TsigRcode::BADTIME) => (Vec::new(), false),
-            // The library says FORMERR of a wrong MAC; of what else it means by that, the walk
-            // has left nothing.
-            Err(_) => {
-                let reason = format!("BADSIG: the MAC of the key {name} does not verify");
-                return self.reject_unsigned(TsigRcode::BADSIG, reason);
-            }
-        };
-        let (signed_at, now) = (self.tsig.time_signed, self.now);
-        let apart = now.abs_diff(signed_at);
-        if !in_time || apart > u64::from(FUDGE_SECS) {
-            let reason =
-                format!("BADTIME: key {name} signed at {signed_at}, it is {now}: {apart} s apart");
+        let (name, now) = (&key.name, self.now);
+        let Tsig {
+            mac,
+            time_signed,
+            fudge,
+            ..
+        } = self.tsig;
+        let message = self.unsigned();
+        if !digest(key, &[&message], &self.covered()).begins_with(mac) {
+            let reason = format!("BADSIG: the MAC of the key {name} does not verify");
+            return self.reject_unsigned(TsigError::BadSig, reason);
+        }
+        let apart = now.abs_diff(*time_signed);
+        if apart > u64::from(FUDGE_SECS.min(*fudge)) {
+            let reason = format!(
+                "BADTIME: key {name} signed at {time_signed}, it is {now}: {apart} s apart"
+            );
             return self.reject_badtime(key, reason);
         }
-        let (had, full) = (self.tsig.mac.len(), key.algorithm.mac_octets());
+        let (had, full) = (mac.len(), key.algorithm.mac_octets());
         if had < full {
             let reason = format!("BADTRUNC: the MAC of the key {name} has {had} of {full} octets");
             return self.reject_badtrunc(key, reason);
         }
         Checked::Signed(Signed {
             key: name.clone(),
-            mac: self.tsig.mac.clone(),
+            mac: mac.clone(),
             message,
             wire_id: u16::from_be_bytes([self.message[0], self.message[1]]),
             shared: key.clone(),
         })
     }
 
-    /// Has the library verify the MAC: the message as it was before it was signed, with the ID
-    /// that its sender gave it.
-    fn verify(&self, key: &Shared) -> Result<Vec<u8>, TsigRcode> {
-        let mut octets = self.message[..self.start].to_vec();
-        // The library knows the algorithm in lower case alone.
-        let tsig = Tsig {
-            algorithm: key.algorithm.name(),
-            ..self.tsig.clone()
-        };
-        tsig.write(&mut octets);
-        let mut message = Message::from_octets(octets).map_err(|_| TsigRcode::FORMERR)?;
-        let now = Time48::from_u64(self.now);
-        match ServerTransaction::request(&&key.library, &mut message, now) {
-            Ok(Some(_)) => {
-                let mut octets = message.into_octets();
-                octets.truncate(self.start);
-                Ok(octets)
-            }
-            Ok(None) => Err(TsigRcode::FORMERR),
-            Err(error) => Err(error.error()),
+    /// The message as it was before it was signed, with the ID that its sender gave it (§5.2.2).
+    fn unsigned(&self) -> Vec<u8> {
+        let mut message = self.message[..self.start].to_vec();
+        message[..2].copy_from_slice(&self.tsig.original_id.to_be_bytes());
+        let count = u16::from_be_bytes([message[10], message[11]]);
+        // The record that is taken off was counted.
+        message[10..HEADER_OCTETS].copy_from_slice(&(count - 1).to_be_bytes());
+        message
+    }
+
+    /// What the request's own signature covers beside the message.
+    fn covered(&self) -> Prior<'_> {
+        Prior {
+            mac: None,
+            time_signed: self.tsig.time_signed,
+            fudge: self.tsig.fudge,
+            error: self.tsig.error,
+            other: self.tsig.other.clone(),
         }
     }
 
     /// §5.2.1, §5.2.2: key and MAC errors are answered without a MAC.
-    fn reject_unsigned(&self, error: TsigRcode, reason: String) -> Checked {
+    fn reject_unsigned(&self, error: TsigError, reason: String) -> Checked {
         let mut response = self.refusal();
         let tsig = Tsig {
             mac: Vec::new(),
             original_id: u16::from_be_bytes([response[0], response[1]]),
-            error: error.to_int(),
+            error: error as u16,
             other: Vec::new(),
             ..self.tsig.clone()
         };
@@ -162,7 +167,7 @@ impl Request<'_> {
     fn reject_badtime(&self, key: &Shared, reason: String) -> Checked {
         self.reject_signed(
             key,
-            TsigRcode::BADTIME,
+            TsigError::BadTime,
             reason,
             (self.tsig.time_signed, self.tsig.fudge),
             time48(self.now).to_vec(),
@@ -172,23 +177,23 @@ impl Request<'_> {
     /// §5.2.4. We offer no truncation and accept none.
     fn reject_badtrunc(&self, key: &Shared, reason: String) -> Checked {
         let clock = (self.now, FUDGE_SECS);
-        self.reject_signed(key, TsigRcode::BADTRUNC, reason, clock, Vec::new())
+        self.reject_signed(key, TsigError::BadTrunc, reason, clock, Vec::new())
     }
 
     fn reject_signed(
         &self,
         key: &Shared,
-        error: TsigRcode,
+        error: TsigError,
         reason: String,
         (time_signed, fudge): (u64, u16),
         other: Vec<u8>,
     ) -> Checked {
         let mut response = self.refusal();
         let prior = Prior {
-            mac: &self.tsig.mac,
+            mac: Some(&self.tsig.mac),
             time_signed,
             fudge,
-            error: error.to_int(),
+            error: error as u16,
             other,
         };
         match seal(key, &mut response, prior) {

@@ -2,26 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use domain::base::Name as LibraryName;
-use domain::tsig as library;
-use ring::hmac;
-
+use super::algorithm::{Algorithm, Hmac};
 use crate::rr::{Key, Name};
-
-/// The algorithms offered (RFC 8945 §6): no MD5 and no SHA-1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    HmacSha256,
-    HmacSha384,
-    HmacSha512,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not offered: hmac-sha256, hmac-sha384 or hmac-sha512")]
-pub struct BadAlgorithm(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -39,82 +23,8 @@ pub struct Keys(Arc<HashMap<Key, Arc<Shared>>>);
 pub(super) struct Shared {
     pub name: Name,
     pub algorithm: Algorithm,
-    pub hmac: hmac::Key,
-    /// The same for the library. It lets truncated MACs pass, so that they are answered with
-    /// BADTRUNC only once they have been verified (RFC 8945 §5.2.4).
-    pub library: library::Key,
-}
-
-impl Algorithm {
-    const ALL: [Algorithm; 3] = [
-        Algorithm::HmacSha256,
-        Algorithm::HmacSha384,
-        Algorithm::HmacSha512,
-    ];
-
-    fn text(self) -> &'static str {
-        match self {
-            Algorithm::HmacSha256 => "hmac-sha256",
-            Algorithm::HmacSha384 => "hmac-sha384",
-            Algorithm::HmacSha512 => "hmac-sha512",
-        }
-    }
-
-    /// As it stands in a TSIG record, in lower case.
-    pub(super) fn name(self) -> Name {
-        self.text().parse().expect("each is one label")
-    }
-
-    pub(super) fn from_name(name: &Name) -> Option<Algorithm> {
-        Algorithm::ALL.into_iter().find(|own| own.name() == *name)
-    }
-
-    pub(super) fn mac_octets(self) -> usize {
-        match self {
-            Algorithm::HmacSha256 => 32,
-            Algorithm::HmacSha384 => 48,
-            Algorithm::HmacSha512 => 64,
-        }
-    }
-
-    /// The shortest MAC that is well formed (RFC 8945 §5.2.2.1).
-    pub(super) fn mac_octets_min(self) -> usize {
-        self.mac_octets() / 2
-    }
-
-    fn hmac(self) -> hmac::Algorithm {
-        match self {
-            Algorithm::HmacSha256 => hmac::HMAC_SHA256,
-            Algorithm::HmacSha384 => hmac::HMAC_SHA384,
-            Algorithm::HmacSha512 => hmac::HMAC_SHA512,
-        }
-    }
-
-    fn library(self) -> library::Algorithm {
-        match self {
-            Algorithm::HmacSha256 => library::Algorithm::Sha256,
-            Algorithm::HmacSha384 => library::Algorithm::Sha384,
-            Algorithm::HmacSha512 => library::Algorithm::Sha512,
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = BadAlgorithm;
-
-    fn from_str(text: &str) -> Result<Self, BadAlgorithm> {
-        let plain = text.strip_suffix('.').unwrap_or(text);
-        Algorithm::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.text().eq_ignore_ascii_case(plain))
-            .ok_or_else(|| BadAlgorithm(text.to_owned()))
-    }
+    /// With the secret in it, before any octet.
+    pub hmac: Hmac,
 }
 
 impl Keys {
@@ -144,7 +54,11 @@ impl Keys {
             return false;
         };
         // Secrets cannot be looked at any more; what they make of a text can.
-        let mark = |key: &Shared| hmac::sign(&key.hmac, b"the same key").as_ref().to_vec();
+        let mark = |key: &Shared| {
+            let mut hmac = key.hmac.clone();
+            hmac.update(b"the same key");
+            hmac.finish()
+        };
         one.algorithm == other.algorithm && mark(one) == mark(other)
     }
 
@@ -155,25 +69,10 @@ impl Keys {
 
 impl Shared {
     fn new(name: Name, algorithm: Algorithm, secret: &[u8]) -> Shared {
-        let library_name = LibraryName::from_octets(
-            name.as_wire()
-                .try_into()
-                .expect("a name has at most 255 octets"),
-        )
-        .expect("a name of ours is a name");
-        let library = library::Key::new(
-            algorithm.library(),
-            secret,
-            library_name,
-            Some(algorithm.mac_octets_min()),
-            None,
-        )
-        .expect("half a MAC is within the bounds");
         Shared {
-            hmac: hmac::Key::new(algorithm.hmac(), secret),
+            hmac: Hmac::new(algorithm, secret),
             name,
             algorithm,
-            library,
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use ring::hmac;
-
 use super::FUDGE_SECS;
+use super::algorithm::Hmac;
 use super::keys::Shared;
 use super::record::{Tsig, time48};
 use crate::rr::Name;
@@ -37,7 +36,7 @@ impl Signed {
         let id = response.first_chunk_mut().ok_or(SignError::NoHeader)?;
         *id = self.wire_id.to_be_bytes();
         let prior = Prior {
-            mac: &self.mac,
+            mac: Some(&self.mac),
             time_signed: now_unix,
             fudge: FUDGE_SECS,
             error: 0,
@@ -54,11 +53,11 @@ impl Signed {
     }
 }
 
-/// What the signature of an answer covers beside the answer.
+/// What a signature covers beside the message.
 #[derive(Default)]
 pub(super) struct Prior<'a> {
-    /// The MAC of the request.
-    pub mac: &'a [u8],
+    /// Of an answer: the MAC of the request.
+    pub mac: Option<&'a [u8]>,
     pub time_signed: u64,
     pub fudge: u16,
     pub error: u16,
@@ -100,22 +99,30 @@ pub(super) fn seal(
     Ok(())
 }
 
-/// The MAC of a response (§4.3): the request's MAC, the message before the TSIG record, and the
-/// record's own fields, names in lower case.
 fn mac(key: &Shared, response: &[u8], prior: &Prior<'_>) -> Vec<u8> {
-    let mut context = hmac::Context::with_key(&key.hmac);
+    digest(key, &[response], prior).finish()
+}
+
+/// What a MAC is of (§4.3): for a response the request's MAC, then the message before the TSIG
+/// record, in parts, and the record's own fields, names in lower case.
+pub(super) fn digest(key: &Shared, message: &[&[u8]], prior: &Prior<'_>) -> Hmac {
+    let mut hmac = key.hmac.clone();
     let length = |octets: &[u8]| (octets.len() as u16).to_be_bytes();
-    context.update(&length(prior.mac));
-    context.update(prior.mac);
-    context.update(response);
-    context.update(key.name.key().as_bytes());
-    context.update(&CLASS_ANY.to_be_bytes());
-    context.update(&[0; 4]);
-    context.update(key.algorithm.name().as_wire());
-    context.update(&time48(prior.time_signed));
-    context.update(&prior.fudge.to_be_bytes());
-    context.update(&prior.error.to_be_bytes());
-    context.update(&length(&prior.other));
-    context.update(&prior.other);
-    context.sign().as_ref().to_vec()
+    if let Some(mac) = prior.mac {
+        hmac.update(&length(mac));
+        hmac.update(mac);
+    }
+    for part in message {
+        hmac.update(part);
+    }
+    hmac.update(key.name.key().as_bytes());
+    hmac.update(&CLASS_ANY.to_be_bytes());
+    hmac.update(&[0; 4]);
+    hmac.update(key.algorithm.name().as_wire());
+    hmac.update(&time48(prior.time_signed));
+    hmac.update(&prior.fudge.to_be_bytes());
+    hmac.update(&prior.error.to_be_bytes());
+    hmac.update(&length(&prior.other));
+    hmac.update(&prior.other);
+    hmac
 }

@@ -22,6 +22,8 @@ fn keys() -> Keys {
         (name("Enactor-A."), Algorithm::HmacSha256, SECRET.to_vec()),
         (name("b."), Algorithm::HmacSha384, SECRET.to_vec()),
         (name("c."), Algorithm::HmacSha512, SECRET.to_vec()),
+        (name("d."), Algorithm::HmacSha1, SECRET.to_vec()),
+        (name("e."), Algorithm::HmacSha224, SECRET.to_vec()),
     ])
     .unwrap()
 }
@@ -108,6 +110,7 @@ fn a_signed_request_is_stripped_and_its_answer_verifies() {
         ("ENACTOR-A.", LibraryAlgorithm::Sha256),
         ("b.", LibraryAlgorithm::Sha384),
         ("c.", LibraryAlgorithm::Sha512),
+        ("d.", LibraryAlgorithm::Sha1),
     ] {
         let (message, client) = request(client_key(key, algorithm, SECRET, None));
         let signed = signed(&message);
@@ -148,10 +151,12 @@ fn algorithms_are_named_in_any_case() {
     message[at..at + 11].make_ascii_uppercase();
     signed(&message);
     assert_eq!("HMAC-SHA384.".parse(), Ok(Algorithm::HmacSha384));
-    for text in ["hmac-sha1", "hmac-md5.sig-alg.reg.int", "sha256", ""] {
+    for text in ["hmac-md5.sig-alg.reg.int", "sha256", ""] {
         assert!(text.parse::<Algorithm>().is_err(), "{text}");
     }
-    for algorithm in ["hmac-sha256", "hmac-sha384", "hmac-sha512"] {
+    for algorithm in
+        ["sha1", "sha224", "sha256", "sha384", "sha512"].map(|hash| format!("hmac-{hash}"))
+    {
         assert_eq!(
             algorithm.parse::<Algorithm>().unwrap().to_string(),
             algorithm
@@ -262,13 +267,47 @@ fn a_clock_apart_is_badtime_signed_and_with_our_time() {
 
 #[test]
 fn a_truncated_mac_is_badtrunc_once_it_verifies() {
-    let short = |secret| client_key("enactor-a.", LibraryAlgorithm::Sha256, secret, Some(16));
-    let (message, client) = request(short(SECRET));
-    let response = rejected(&message, NOW);
-    assert_eq!(tsig_error(&response), TsigRcode::BADTRUNC);
-    answered(&client, response).unwrap();
-    let (message, _) = request(short(b"another"));
-    assert_eq!(tsig_error(&rejected(&message, NOW)), TsigRcode::BADSIG);
+    for (key, algorithm, octets) in [
+        ("enactor-a.", LibraryAlgorithm::Sha256, 16),
+        ("enactor-a.", LibraryAlgorithm::Sha256, 31),
+        ("b.", LibraryAlgorithm::Sha384, 24),
+        ("c.", LibraryAlgorithm::Sha512, 32),
+        ("d.", LibraryAlgorithm::Sha1, 12),
+    ] {
+        let short = |secret| client_key(key, algorithm, secret, Some(octets));
+        let (message, client) = request(short(SECRET));
+        let response = rejected(&message, NOW);
+        assert_eq!(tsig_error(&response), TsigRcode::BADTRUNC);
+        answered(&client, response).unwrap();
+        let (message, _) = request(short(b"another"));
+        assert_eq!(tsig_error(&rejected(&message, NOW)), TsigRcode::BADSIG);
+        // Only what verifies is told of its time, and only what is in time of its length.
+        let (message, _) = request_at(short(SECRET), NOW - 9999, FUDGE_SECS);
+        assert_eq!(tsig_error(&rejected(&message, NOW)), TsigRcode::BADTIME);
+    }
+}
+
+/// RFC 4231 §4.3 (test case 2), whose secret is four octets long.
+#[test]
+fn macs_of_sha224_are_those_of_the_rfc() {
+    let made = |algorithm| {
+        let mut hmac = algorithm::Hmac::new(algorithm, b"Jefe");
+        hmac.update(b"what do ya want ");
+        hmac.update(b"for nothing?");
+        hmac
+    };
+    let expected = [
+        0xa3, 0x0e, 0x01, 0x09, 0x8b, 0xc6, 0xdb, 0xbf, 0x45, 0x69, 0x0f, 0x3a, 0x7e, 0x9e, 0x6d,
+        0x0f, 0x8b, 0xbe, 0xa2, 0xa3, 0x9e, 0x61, 0x48, 0x00, 0x8f, 0xd0, 0x5e, 0x44,
+    ];
+    assert_eq!(made(Algorithm::HmacSha224).finish(), expected);
+    assert!(made(Algorithm::HmacSha224).begins_with(&expected));
+    assert!(made(Algorithm::HmacSha224).begins_with(&expected[..14]));
+    assert!(!made(Algorithm::HmacSha224).begins_with(&expected[1..]));
+    assert!(!made(Algorithm::HmacSha256).begins_with(&expected));
+    let longer = [&expected[..], &[0]].concat();
+    assert!(!made(Algorithm::HmacSha224).begins_with(&longer));
+    assert!(!made(Algorithm::HmacSha224).begins_with(&[]));
 }
 
 /// A request with its TSIG record changed.

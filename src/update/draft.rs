@@ -98,7 +98,7 @@ impl Draft {
         let records = self.records(rtype);
         match rtype {
             // One at a name: the new takes the place of the old (RFC 6672 §5.2 for DNAME).
-            Rtype::CNAME | Rtype::DNAME => records.rdatas.clear(),
+            Rtype::CNAME | Rtype::DNAME => records.rdatas.retain(|standing, _| **standing == *key),
             WKS => records.forget_service(&key),
             _ => {}
         }
@@ -110,7 +110,9 @@ impl Draft {
         }
         // An RRset has one TTL (RFC 2181 §5.2): that of what came last.
         records.ttl = record.ttl;
-        records.rdatas.insert(key.into(), record.rdata.clone());
+        // The same data in another spelling are a duplicate (§1.1.1), and no change.
+        let standing = records.rdatas.entry(key.into());
+        standing.or_insert_with(|| record.rdata.clone());
         None
     }
 

@@ -13,6 +13,13 @@ pub struct UpdateMessage {
     pub(super) updates: Vec<Entry>,
 }
 
+impl UpdateMessage {
+    /// The owners that the update section names.
+    pub fn owners(&self) -> impl Iterator<Item = &Name> {
+        self.updates.iter().map(|entry| &entry.owner)
+    }
+}
+
 /// One record of the prerequisite or of the update section.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -22,7 +29,7 @@ pub(super) struct Entry {
     pub ttl: u32,
     /// Octets of RDATA in the message.
     pub rdata_octets: usize,
-    /// The RDATA uncompressed, or why they do not parse. Of class ANY, which has none, empty.
+    /// The RDATA uncompressed, or why there are none. Of class ANY, which has none, empty.
     pub rdata: Result<Box<[u8]>, RdataError>,
 }
 
@@ -147,7 +154,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// §3.1.1. A class other than IN is a zone that we cannot have.
+    /// §3.1.1. A zone of a class other than IN is one that we cannot have (§3.1.2).
     fn zone(&mut self) -> Result<Name, Failure> {
         let mut read = || Ok((self.name()?, Rtype(self.number()?), self.number()?));
         let (zone, rtype, class) = read().map_err(|reason: String| {
@@ -159,9 +166,10 @@ impl Cursor<'_> {
             )));
         }
         if class != CLASS_IN {
-            return Err(Failure::formerr(format!(
-                "the class of the zone section is {class}, not IN"
-            )));
+            return Err(Failure::new(
+                Rcode::NotAuth,
+                format!("{zone} of class {class} is not a zone of this server, which has IN alone"),
+            ));
         }
         Ok(zone)
     }
@@ -195,6 +203,14 @@ impl Cursor<'_> {
             }
             _ => Ok(Box::default()),
         };
+        // A message that cannot be read is not looked into further. Which types may stand where,
+        // and which records have no data, is judged in its turn (§3.2, §3.4.1).
+        if let Err(error) = &rdata
+            && !matches!(error, RdataError::MetaType(_))
+            && !(head.class == CLASS_NONE && head.rdata_octets == 0)
+        {
+            return Err(error.to_string());
+        }
         Ok(Entry {
             owner: head.owner,
             rtype: head.rtype,
@@ -230,10 +246,16 @@ mod tests {
             ("two zones", patched(5, 2)),
             ("type A", Request::of_zone(Rtype::A, CLASS_IN).octets),
             ("type ANY", Request::of_zone(Rtype::ANY, CLASS_IN).octets),
-            ("class CH", Request::of_zone(Rtype::SOA, CLASS_CH).octets),
-            ("class ANY", Request::of_zone(Rtype::SOA, CLASS_ANY).octets),
         ] {
             assert_eq!(rcode(&octets), Err(Rcode::FormErr), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_zone_of_another_class_is_not_ours() {
+        for class in [CLASS_CH, CLASS_NONE, CLASS_ANY, 0] {
+            let octets = Request::of_zone(Rtype::SOA, class).octets;
+            assert_eq!(rcode(&octets), Err(Rcode::NotAuth), "class {class}");
         }
     }
 
@@ -261,6 +283,27 @@ mod tests {
             assert_eq!(rcode(&octets), Err(Rcode::FormErr), "count at {section}");
         }
         assert_eq!(rcode(&vec![0x28; 70_000]), Err(Rcode::FormErr));
+    }
+
+    #[test]
+    fn data_that_do_not_parse_are_formerr_wherever_they_stand() {
+        let www = b"\x03www\xC0\x0C";
+        let short = [192, 0, 2];
+        for section in [PREREQUISITE, UPDATE] {
+            for class in [CLASS_IN, CLASS_NONE] {
+                let octets = Request::new().raw(section, www, Rtype::A, class, 0, &short);
+                assert_eq!(rcode(&octets.octets), Err(Rcode::FormErr), "class {class}");
+            }
+            // These have no data, or none that could parse: it is judged in its turn.
+            for (class, rtype) in [
+                (CLASS_NONE, Rtype::A),
+                (CLASS_ANY, Rtype::A),
+                (CLASS_IN, Rtype::ANY),
+            ] {
+                let octets = Request::new().raw(section, www, rtype, class, 0, &[]);
+                assert_eq!(rcode(&octets.octets), Ok(()), "class {class}");
+            }
+        }
     }
 
     #[test]

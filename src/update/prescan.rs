@@ -18,7 +18,10 @@ fn operation(entry: &Entry, origin: &Name) -> Result<Operation, Failure> {
     if !owner.is_at_or_below(origin) {
         return Err(Failure::notzone(owner, origin));
     }
-    if rtype.is_meta() && !(rtype == Rtype::ANY && entry.class == CLASS_ANY) {
+    // Deleting the RRset of type 0 deletes nothing: it is of no use in a zone, but no type of
+    // questions either (§3.4.1.2).
+    let may_be_deleted = |rtype| rtype == Rtype::ANY || rtype == Rtype(0);
+    if rtype.is_meta() && !(entry.class == CLASS_ANY && may_be_deleted(rtype)) {
         return Err(wrong("is of a type that no zone holds"));
     }
     if entry.ttl != 0 && matches!(entry.class, CLASS_ANY | CLASS_NONE) {
@@ -65,7 +68,7 @@ mod tests {
     use crate::update::testing::{ORIGIN, Request, UPDATE, name};
 
     fn scan(request: Request) -> Result<Vec<String>, Rcode> {
-        let message = parse(&request.octets).unwrap();
+        let message = parse(&request.octets).map_err(|failure| failure.rcode)?;
         prescan(&message, &name(ORIGIN))
             .map(|operations| operations.iter().map(Operation::to_string).collect())
             .map_err(|failure| failure.rcode)
@@ -128,7 +131,9 @@ mod tests {
         ];
         for rtype in meta {
             rows.push((Rcode::FormErr, www, rtype, CLASS_IN, 5, &[]));
-            rows.push((Rcode::FormErr, www, rtype, CLASS_ANY, 0, &[]));
+            if rtype != Rtype(0) {
+                rows.push((Rcode::FormErr, www, rtype, CLASS_ANY, 0, &[]));
+            }
             rows.push((Rcode::FormErr, www, rtype, CLASS_NONE, 0, &[]));
         }
         for (rcode, owner, rtype, class, ttl, rdata) in rows {

@@ -6,14 +6,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{self, OwnedPermit};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::seats::Seat;
 use super::slow::{self, Reply};
 use super::tcp::Terms;
 use crate::answer::{Outcome, Transport};
@@ -26,19 +28,20 @@ const WRITE_OCTETS: usize = 16 << 10;
 /// How long a connection that we close first is still read from.
 const LINGER: Duration = Duration::from_secs(1);
 
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, terms: &Terms) {
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, terms: &Terms, seat: &Seat) {
     // Answers are whole segments already.
     let _ = stream.set_nodelay(true);
     let (read, write) = stream.into_split();
     let (answers, to_write) = mpsc::channel(PIPELINE);
     let mut read = BufReader::new(read);
     let reader = async {
-        let end = read_requests(&mut read, &answers, peer, terms).await;
+        let end = read_requests(&mut read, &answers, peer, terms, seat).await;
         // The writer ends when the last answer under way is written.
         drop(answers);
         end
     };
-    let (end, written) = tokio::join!(reader, write_answers(write, to_write, terms.limits.message));
+    let writer = write_answers(write, to_write, terms.limits.message, seat);
+    let (end, written) = tokio::join!(reader, writer);
     if matches!(end, End::Ours) && written.is_ok() {
         linger(&mut read).await;
     }
@@ -56,8 +59,10 @@ async fn read_requests(
     answers: &mpsc::Sender<Vec<u8>>,
     peer: SocketAddr,
     terms: &Terms,
+    seat: &Seat,
 ) -> End {
     let mut stopping = terms.stopping.clone();
+    let mut life = pin!(sleep(terms.limits.life));
     let mut request = Vec::new();
     loop {
         let Ok(place) = answers.clone().reserve_owned().await else {
@@ -68,11 +73,15 @@ async fn read_requests(
             biased;
             next = read_request(read, &mut request, terms) => next,
             _ = stopping.wait_for(|stop| *stop) => return End::Ours,
+            () = &mut life => return End::Ours,
             // The writer gave up: the client does not read.
             () = answers.closed() => return End::Theirs,
         };
         match next {
-            Ok(()) if request.len() >= HEADER_OCTETS => answer(&request, peer, terms, place),
+            Ok(()) if request.len() >= HEADER_OCTETS => {
+                seat.used();
+                answer(&request, peer, terms, place);
+            }
             // Whatever sends this is not in step with us about where messages begin.
             Ok(()) => return End::Ours,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => return End::Ours,
@@ -123,6 +132,7 @@ async fn write_answers(
     mut write: OwnedWriteHalf,
     mut answers: mpsc::Receiver<Vec<u8>>,
     patience: Duration,
+    seat: &Seat,
 ) -> io::Result<()> {
     let mut frames = Vec::new();
     while let Some(first) = answers.recv().await {
@@ -136,6 +146,7 @@ async fn write_answers(
             };
         }
         timeout(patience, write.write_all(&frames)).await??;
+        seat.used();
     }
     write.shutdown().await
 }

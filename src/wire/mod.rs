@@ -1,9 +1,9 @@
 //! The doors of port 53: UDP and TCP, and what is shared between them.
 //!
 //! Read in order: `bind` (sockets), `udp` with `datagram` (threads that answer the plain shape at
-//! once), `tcp` with `connection`, `slow` (all that is more than a plain query: signatures and
-//! updates), `rcode` (outcomes to RCODE and extended error, in this place alone), `seldom` (trouble
-//! that is logged, but not for each packet).
+//! once), `tcp` with `seats` and `connection`, `slow` (all that is more than a plain query:
+//! signatures and updates), `rcode` (outcomes to RCODE and extended error, in this place alone),
+//! `seldom` (trouble that is logged, but not for each packet).
 //! Not here: how an answer is made (`answer`), what becomes of an update (`change`, which also
 //! writes the line about a refusal), the control socket (`admin`).
 
@@ -11,6 +11,7 @@ mod bind;
 mod connection;
 mod datagram;
 mod rcode;
+mod seats;
 mod seldom;
 mod slow;
 mod tcp;
@@ -48,7 +49,7 @@ pub struct Settings {
 
 #[derive(Debug, Clone)]
 pub struct TcpLimits {
-    /// Connections in all.
+    /// Connections in all; one more makes the least used give way.
     pub connections_max: usize,
     /// Connections from one IPv4 address or one IPv6 /64, which is what one host can have.
     pub connections_per_address_max: usize,
@@ -56,6 +57,8 @@ pub struct TcpLimits {
     pub idle: Duration,
     /// How long a message may take to come in once begun, and a response to be taken.
     pub message: Duration,
+    /// How long a connection may stay at all: a client that has more to ask opens another.
+    pub life: Duration,
 }
 
 impl Default for TcpLimits {
@@ -65,6 +68,7 @@ impl Default for TcpLimits {
             connections_per_address_max: 100,
             idle: Duration::from_secs(30),
             message: Duration::from_secs(10),
+            life: Duration::from_secs(3600),
         }
     }
 }
@@ -156,7 +160,7 @@ impl Doors {
             counters,
         });
         let stop = StopSwitch::new();
-        let seats = tcp::Seats::new(&self.tcp);
+        let seats = seats::Seats::new(&self.tcp);
         let (slow, jobs) = mpsc::channel(SLOW_QUEUE);
         let mut threads = Vec::new();
         let mut tasks = vec![runtime.spawn(slow::answer_datagrams(service.clone(), jobs))];

@@ -151,6 +151,9 @@ impl Desk<'_> {
 
     /// An update that can be read, for a zone of ours (RFC 2136 §3.1).
     fn readable(&self, request: &[u8]) -> Result<update::UpdateMessage, Verdict> {
+        if answer::has_later_edns(request) {
+            return Err(Verdict::plain(Rcode::BadVers));
+        }
         let message = update::parse(request).map_err(|failure| Verdict::plain(failure.rcode))?;
         match self.service.published.load().zone(&message.zone) {
             Some(_) => Ok(message),

@@ -14,6 +14,8 @@ pub struct Hold {
     pub since: Instant,
     /// One sentence: what is wrong with the live data.
     pub reason: String,
+    /// The image is older than the operator lets it be: it is kept, and not answered from.
+    pub is_expired: bool,
 }
 
 #[derive(Debug, Clone)]

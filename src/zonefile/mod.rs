@@ -1,31 +1,45 @@
 //! Zone files (RFC 1035 §5): from text to records, and from an image back to text.
 //!
-//! Read in order: `entry` (text to entries: quotes, parentheses, comments), `parse` (directives,
-//! owners, TTLs, classes; RDATA by the library), `generate` (`$GENERATE`), `print`.
-//! Not here: whether the records make a fit zone (`check`), which files `$INCLUDE` may read (the
-//! caller's closure).
+//! Read in order: `parse` (directives, owners, TTLs, classes), `generate` (`$GENERATE`), `print`.
+//! Not here: how text is cut into tokens and how RDATA are read and written (`rr`), whether the
+//! records make a fit zone (`check`), which files `$INCLUDE` may read (the caller's closure).
 
-mod entry;
 mod generate;
 mod parse;
 mod print;
 
-use crate::rr::Record;
+use std::io;
+use std::path::Path;
+
+use crate::rr::{Name, Record};
 
 pub use parse::parse;
 pub use print::print;
 
-/// What is wrong with one line of a zone file. In an included file it is the line of the
-/// `$INCLUDE`, and the reason names file and line.
+/// Reads a file for `$INCLUDE`: the folder of the including file, from the folder of the zone file,
+/// and what the directive says.
+pub type Include<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Vec<u8>>;
+
+/// What is wrong at one place of a zone file: what was read, and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// The included file, from the folder of the zone file. `None`: the zone file itself.
+    pub file: Option<String>,
     pub line: usize,
+    pub column: usize,
     pub reason: String,
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}: {}", self.line, self.reason)
+        if let Some(file) = &self.file {
+            write!(f, "{file} ")?;
+        }
+        write!(
+            f,
+            "line {} column {}: {}",
+            self.line, self.column, self.reason
+        )
     }
 }
 
@@ -35,6 +49,8 @@ impl std::fmt::Display for Problem {
 pub struct Parsed {
     pub records: Vec<Record>,
     pub problems: Vec<Problem>,
+    /// Owners whose TTL was larger than one can be, and taken for 0 (RFC 2181 §8).
+    pub large_ttls: Vec<(Name, u64)>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The commands of docs/operations.md and docs/runbook.md, run in their order (see `harness::pages`), as
-//! if lastgood were installed: the paths are those of the package, below a folder of the test, and
-//! `sudo`, `systemctl` and `journalctl` are small scripts that know this one server.
+//! The commands of the pages in docs, run in their order (see `harness::pages`), as if lastgood were
+//! installed: the paths are those of the package, below a folder of the test, and `sudo`, `systemctl` and
+//! `journalctl` are small scripts that know this one server.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -136,36 +136,49 @@ impl Drop for Installed {
 
 fn follow(name: &'static str) {
     let page = Page::read(name);
-    assert!(page.blocks.len() > 8, "{name} has commands");
+    assert!(page.blocks.len() > 4, "{name} has commands");
     let installed = Installed::new();
     for block in &page.blocks {
         page.follow(&installed, block);
     }
 }
 
-#[test]
-fn every_command_of_the_operations_page_does_what_the_page_says() {
-    follow("docs/operations.md");
+/// A test for each page, and the list of them.
+macro_rules! followed {
+    ($($test:ident: $page:literal,)*) => {
+        /// The pages whose commands are run here.
+        pub const FOLLOWED: &[&str] = &[$($page),*];
+
+        $(#[test]
+        fn $test() {
+            follow($page);
+        })*
+    };
 }
 
-#[test]
-fn every_command_of_the_runbook_does_what_the_runbook_says() {
-    follow("docs/runbook.md");
+followed! {
+    every_command_of_the_operations_page_does_what_the_page_says: "docs/operations.md",
+    every_command_of_the_runbook_does_what_the_runbook_says: "docs/runbook.md",
+    every_command_of_the_page_on_keys_does_what_the_page_says: "docs/keys.md",
 }
 
+/// The pages whose configurations are read here.
+pub const CONFIGURED: &[&str] = &["docs/operations.md", "docs/keys.md"];
+
 #[test]
-fn every_configuration_on_the_operations_page_is_one() {
-    let page = Page::read("docs/operations.md");
-    let parts = page.fenced("toml");
-    assert!(!parts.is_empty(), "the page shows a configuration");
-    for part in parts {
-        // A part that is about something else stands for itself.
-        let whole = match part.contains("[server]") {
-            true => part.to_owned(),
-            false => format!("[server]\nlisten = [\"127.0.0.1:53\"]\n{part}"),
-        };
-        if let Err(error) = Config::from_str(&whole, Path::new("/etc/lastgood")) {
-            panic!("{error}");
+fn every_configuration_on_these_pages_is_one() {
+    for name in CONFIGURED {
+        let parts = Page::read(name).fenced("toml");
+        assert!(!parts.is_empty(), "{name} shows a configuration");
+        for part in parts {
+            // A part that is about something else stands for itself. Its keys are files elsewhere.
+            let whole = match part.contains("[server]") {
+                true => part.clone(),
+                false => format!("[server]\nlisten = [\"127.0.0.1:53\"]\n{part}"),
+            };
+            if let Err(error) = Config::from_str(&whole, Path::new("/etc/lastgood")) {
+                panic!("{name}: {error}");
+            }
         }
     }
 }

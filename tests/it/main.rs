@@ -6,15 +6,21 @@
 
 mod harness;
 
+mod alike;
 mod answers;
 mod beginnings;
 mod commands;
+mod crowded;
 mod docs;
+mod doors;
 mod endings;
+mod fences;
 mod handedits;
 mod holding;
 mod keys;
+mod large;
 mod ledger;
+mod malformed;
 mod metrics;
 mod packaging;
 mod policies;
@@ -25,7 +31,9 @@ mod reload;
 mod sideways;
 mod situations;
 mod sizes;
+mod snapshots;
 mod syncs;
 mod together;
 mod updates;
 mod verbs;
+mod zonefiles;

@@ -1,5 +1,5 @@
 //! What is installed: unit, image, package and the configuration they come with agree with each other
-//! and with the program. `docker/package` builds and installs the package itself; it is not run here.
+//! and with the program. `docker/package` builds and installs the package itself.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;

@@ -43,14 +43,11 @@ fn malformed_queries_are_formerr() {
         query[at] = value;
         query
     };
-    let mut trailing = query.clone();
-    trailing.push(0);
     let mut two = with(5, 2);
     two.extend_from_slice(&query[12..]);
     let mut cases = vec![
         query[..12].to_vec(),
         query[..query.len() - 1].to_vec(),
-        trailing,
         two,
         with(5, 0),
         with(7, 1),
@@ -67,6 +64,35 @@ fn malformed_queries_are_formerr() {
     }
     let (_, octets) = plain().send(&query[..12]);
     assert_eq!(octets.len(), 12);
+}
+
+#[test]
+fn octets_behind_a_query_are_ignored() {
+    let mut query = plain().edns(1232).query();
+    let (_, expected) = plain().send(&query);
+    query.extend_from_slice(b"what is this");
+    assert_eq!(plain().send(&query).1, expected);
+}
+
+#[test]
+fn a_record_in_a_query_is_ignored_unless_it_is_broken() {
+    let with = |count_at: usize, record: &[u8]| {
+        let mut query = plain().query();
+        query[count_at] = 1;
+        query.extend_from_slice(record);
+        rcode(&query)
+    };
+    let whole = b"\x01a\0\0\x01\0\x01\0\0\0\0\0\x04\xC0\0\x02\x01";
+    let short = b"\x01a\0\0\x01\0\x01\0\0\0\0\0\x03\xC0\0\x02";
+    let unknown = b"\x01a\0\xFE\xFE\0\x01\0\0\0\0\0\x01x";
+    let tsig = b"\x01a\0\0\xFA\0\xFF\0\0\0\0\0\0";
+    for count_at in [7, 9, 11] {
+        assert_eq!(with(count_at, whole), ResponseCode::NoError);
+        assert_eq!(with(count_at, short), ResponseCode::FormErr);
+        assert_eq!(with(count_at, unknown), ResponseCode::NoError);
+    }
+    assert_eq!(with(7, tsig), ResponseCode::FormErr);
+    assert_eq!(with(9, tsig), ResponseCode::FormErr);
 }
 
 #[test]
@@ -124,6 +150,12 @@ fn a_later_version_of_edns_is_badvers_with_ours() {
     assert_eq!(u16::from(seen.rcode), 16);
     assert_eq!(seen.edns.as_ref().unwrap().version(), 0);
     assert!(seen.answer.is_empty());
+    // Of whatever opcode.
+    let mut status = ask.query();
+    assert!(!has_later_edns(&plain().edns(1232).query()) && has_later_edns(&status));
+    status[2] = 2 << 3;
+    let (_, octets) = ask.send(&status);
+    assert_eq!(u16::from(Seen::of(&octets).rcode), 16);
 }
 
 #[test]
@@ -168,6 +200,121 @@ fn the_version_is_told_in_class_ch_and_nothing_else() {
     }
     let last = chaos("last-refusal.enactor-a.lastgood.");
     assert_eq!(last.send(&last.query()).0, Outcome::Elsewhere);
+}
+
+#[test]
+fn the_identity_is_told_in_class_ch_where_there_is_one() {
+    let chaos = |qname: &str| Ask::new(&zone(), qname, "TXT").class(CLASS_CH);
+    for qname in ["id.server.", "HOSTNAME.bind."] {
+        assert_eq!(chaos(qname).get().rcode, ResponseCode::Refused);
+        let mut named = chaos(qname);
+        named.identity = Some("one".into());
+        named.version = None;
+        assert_eq!(named.get().answer, [format!("{qname} 0 CH TXT one")]);
+        named.class = CLASS_IN;
+        assert_eq!(named.get().rcode, ResponseCode::Refused, "no zone of ours");
+    }
+}
+
+/// The options of the OPT at the end of a message without other additional records.
+fn options(octets: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let edns = Seen::of(octets).edns.expect("an OPT");
+    let options = edns.options().as_ref().iter();
+    options
+        .map(|(code, option)| ((*code).into(), option.try_into().unwrap()))
+        .collect()
+}
+
+fn with_option(ask: &Ask, version: u8, option: &[u8]) -> Vec<u8> {
+    let mut query = ask.query();
+    query[11] = 1;
+    query.extend(opt(1232, version, 0, option));
+    query
+}
+
+const NSID: &[u8] = &[0, 3, 0, 0];
+const KEEPALIVE: &[u8] = &[0, 11, 0, 0];
+
+#[test]
+fn nsid_is_answered_where_there_is_an_identity_and_only_to_those_who_ask() {
+    let mut named = plain();
+    named.identity = Some("one".into());
+    let asked = |ask: &Ask, version, option: &[u8]| {
+        let (_, octets) = ask.send(&with_option(ask, version, option));
+        options(&octets)
+    };
+    let one = [(3, b"one".to_vec())];
+    assert_eq!(asked(&named, 0, NSID), one);
+    // What stands in the option of a query is ignored (RFC 5001 §2.1).
+    assert_eq!(asked(&named, 0, b"\0\x03\0\x02hi"), one);
+    assert_eq!(asked(&named, 0, b"\xFD\xE9\0\x01x\0\x03\0\0"), one);
+    assert_eq!(asked(&named, 0, b""), []);
+    assert_eq!(asked(&named, 1, NSID), [], "not ours to understand");
+    assert_eq!(asked(&plain(), 0, NSID), []);
+    // Whatever else comes of the question: who refuses is what one wants to know.
+    named.name = name("elsewhere.").as_wire().to_vec();
+    assert_eq!(asked(&named, 0, NSID), one);
+}
+
+#[test]
+fn a_connection_is_told_how_long_it_may_idle_and_a_datagram_is_not() {
+    let (udp, tcp) = (plain(), plain().tcp());
+    let asked = |ask: &Ask, option: &[u8]| options(&ask.send(&with_option(ask, 0, option)).1);
+    // Thirty seconds, in tenths.
+    assert_eq!(asked(&tcp, KEEPALIVE), [(11, vec![1, 44])]);
+    assert_eq!(asked(&tcp, b""), []);
+    assert_eq!(asked(&udp, KEEPALIVE), []);
+}
+
+#[test]
+fn a_truncated_message_is_well_formed_and_keeps_its_opt() {
+    let texts = (0..9).map(|n| format!("a.example. 60 TXT \"{n}{}\"\n", "x".repeat(200)));
+    let zone = example(&texts.collect::<String>());
+    for (octets, most) in [
+        (0, 512),
+        (511, 512),
+        (600, 600),
+        (1232, 1232),
+        (65535, 1232),
+    ] {
+        let mut ask = Ask::new(&zone, "a.example.", "TXT").edns(octets);
+        ask.identity = Some("i".repeat(200));
+        for query in [ask.query(), with_nsid(&ask, octets)] {
+            let (_, response) = ask.send(&query);
+            let seen = Seen::of(&response);
+            assert!(response.len() <= most && seen.tc, "{octets}: {seen:?}");
+            assert!(seen.answer.is_empty(), "an RRset is whole or not there");
+            assert_eq!(seen.edns.unwrap().max_payload(), 1232);
+        }
+    }
+    let without = Ask::new(&zone, "a.example.", "TXT").get();
+    assert!(without.tc && without.edns.is_none());
+}
+
+fn with_nsid(ask: &Ask, octets: u16) -> Vec<u8> {
+    let plain = ask.query().len() - opt(0, 0, 0, &[]).len();
+    let mut query = ask.query()[..plain].to_vec();
+    query.extend(opt(octets, 0, 0, NSID));
+    query
+}
+
+#[test]
+fn an_identity_that_does_not_fit_beside_the_question_is_left_out() {
+    let mut ask = plain();
+    ask.name = [&b"\x3f"[..], &[b'a'; 63]].concat().repeat(3);
+    ask.name.extend(b"\x3d");
+    ask.name.extend([b'a'; 61]);
+    ask.name.push(0);
+    assert_eq!(ask.name.len(), 255);
+    ask.identity = Some("i".repeat(255));
+    let mut query = ask.query();
+    query[11] = 1;
+    query.extend(opt(512, 0, 0, NSID));
+    let (_, octets) = ask.send(&query);
+    assert!(octets.len() <= 512);
+    assert_eq!(options(&octets), []);
+    ask.identity = Some("i".repeat(200));
+    assert_eq!(options(&ask.send(&query).1).len(), 1);
 }
 
 #[test]

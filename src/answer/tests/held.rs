@@ -8,6 +8,7 @@ fn held(zone: &Published) -> Published {
     };
     Published::default().with(Served::Zone(ServedZone {
         hold: Some(Hold {
+            is_expired: false,
             since: Instant::now() - Duration::from_secs(95),
             reason: "the database is gone".into(),
         }),

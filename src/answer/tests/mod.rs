@@ -75,6 +75,7 @@ struct Ask {
     transport: Transport,
     reserve: usize,
     version: Option<String>,
+    identity: Option<String>,
     octets_max: usize,
 }
 
@@ -89,6 +90,7 @@ impl Ask {
             transport: Transport::Udp,
             reserve: 0,
             version: Some("lastgood test".into()),
+            identity: None,
             octets_max: 1232,
         }
     }
@@ -123,7 +125,9 @@ impl Ask {
     fn send(&self, query: &[u8]) -> (Outcome, Vec<u8>) {
         let settings = Settings {
             version: self.version.clone(),
+            identity: self.identity.clone(),
             udp_octets_max: self.octets_max,
+            ..Settings::default()
         };
         let context = Context {
             published: &self.published,

@@ -73,3 +73,73 @@ fn a_suffix_limits_the_names_of_a_reverse_zone_too() {
     assert!(scope_allows(&permits, add("host.Example.net.")));
     assert!(!scope_allows(&permits, add("www.bank.example.")));
 }
+
+#[test]
+fn a_suffix_limits_whatever_has_a_target() {
+    let permits = [permit(&["**"], &[], &["example.net."])];
+    for (rtype, front) in [
+        (Rtype::CNAME, ""),
+        (Rtype::DNAME, ""),
+        (Rtype::NS, ""),
+        (Rtype::PTR, ""),
+        (Rtype::MX, "10 "),
+        (Rtype::SRV, "0 5 443 "),
+        (Rtype::SVCB, "1 "),
+        (Rtype::HTTPS, "0 "),
+        (Rtype::NAPTR, "1 1 \"u\" \"E2U+sip\" \"\" "),
+    ] {
+        let add = |target: &str| {
+            let data = format!("{front}{target}");
+            Operation::Add(record("x.example.com.", rtype, &data))
+        };
+        assert!(scope_allows(&permits, add("a.b.EXAMPLE.net.")), "{rtype}");
+        assert!(scope_allows(&permits, add("example.net.")), "{rtype}");
+        assert!(!scope_allows(&permits, add("badexample.net.")), "{rtype}");
+        assert!(!scope_allows(&permits, add("net.")), "{rtype}");
+    }
+}
+
+#[test]
+fn a_suffix_limits_types_that_only_clients_follow() {
+    let permits = [permit(&["**"], &[], &["example.net."])];
+    let target = |text: &str| name(text).as_wire().to_vec();
+    // MB, AFSDB, KX.
+    for (number, front) in [(7, &[][..]), (18, &[0, 1][..]), (36, &[0, 10][..])] {
+        let add = |text: &str| {
+            Operation::Add(Record {
+                owner: name("x.example.com."),
+                rtype: Rtype(number),
+                ttl: 60,
+                rdata: [front, &target(text)].concat().into(),
+            })
+        };
+        assert!(scope_allows(&permits, add("a.example.net.")), "{number}");
+        assert!(!scope_allows(&permits, add("a.example.org.")), "{number}");
+    }
+}
+
+#[test]
+fn addresses_that_a_service_hints_at_are_addresses_too() {
+    let permits = [permit(
+        &["**"],
+        &[Rtype::HTTPS],
+        &["192.0.2.0/24", "2001:db8::/32", "example.net."],
+    )];
+    let add = |data: &str| Operation::Add(record("x.example.com.", Rtype::HTTPS, data));
+    for (data, allowed) in [
+        ("1 cdn.example.net.", true),
+        (
+            "1 cdn.example.net. alpn=h2 ipv4hint=192.0.2.1,192.0.2.2",
+            true,
+        ),
+        ("1 cdn.example.net. ipv6hint=2001:db8::1", true),
+        ("1 cdn.example.net. ipv4hint=192.0.2.1,198.51.100.1", false),
+        (
+            "1 cdn.example.net. ipv4hint=192.0.2.1 ipv6hint=2001:db9::1",
+            false,
+        ),
+        ("1 cdn.example.org. ipv4hint=192.0.2.1", false),
+    ] {
+        assert_eq!(scope_allows(&permits, add(data)), allowed, "{data}");
+    }
+}

@@ -431,7 +431,7 @@ fn a_database_of_a_newer_program_is_left_alone_with_both_numbers() {
     s.by_hand("PRAGMA user_version = 99");
     let settings = s.settings();
     drop(s.store);
-    let known = open::schema_known();
+    let known = schema::known();
     for error in [
         Store::open(&settings).unwrap_err(),
         History::open(&settings).unwrap_err(),

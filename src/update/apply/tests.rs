@@ -86,6 +86,15 @@ fn adding_and_deleting_changes_what_it_names() {
             "www 60 A 192.0.2.2",
         ),
         case(
+            "the same data in another spelling change nothing",
+            "www 60 MX 10 Mx\nalias 60 CNAME Www\nsub 60 DNAME Www",
+            new()
+                .add("www 60 MX 10 mX")
+                .add("alias 60 CNAME wWW")
+                .add("sub 60 DNAME wwW"),
+            "www 60 MX 10 Mx\nalias 60 CNAME Www\nsub 60 DNAME Www",
+        ),
+        case(
             "names in data are compared without case",
             "@ 60 MX 5 Mail",
             new().delete("@ 0 MX 5 mAIL"),

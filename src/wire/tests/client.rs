@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use domain::base::opt::ExtendedError;
 use domain::base::{Message, Rtype};
-use ring::hmac;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use super::{SECRET, name};
 
@@ -82,15 +83,15 @@ pub fn signed_with(mut message: Vec<u8>, key: &str, secret: &[u8]) -> Vec<u8> {
     let algorithm = name("hmac-sha256.");
     let mut clock = now.to_be_bytes()[2..].to_vec();
     clock.extend_from_slice(&300u16.to_be_bytes());
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
+    let mut context = Hmac::<Sha256>::new_from_slice(secret).unwrap();
     context.update(&message);
     context.update(name(key).as_wire());
     context.update(&[0, 255, 0, 0, 0, 0]);
     context.update(algorithm.as_wire());
     context.update(&clock);
     context.update(&[0, 0, 0, 0]);
-    let mac = context.sign();
-    let mut rdata = [algorithm.as_wire(), &clock, &[0, 32], mac.as_ref()].concat();
+    let mac = context.finalize().into_bytes();
+    let mut rdata = [algorithm.as_wire(), &clock, &[0, 32], &mac].concat();
     rdata.extend_from_slice(&[id[0], id[1], 0, 0, 0, 0]);
     put_record(&mut message, key, 250, ANY, 0, &rdata);
     message[11] += 1;

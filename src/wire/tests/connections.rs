@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use super::client::{NOERROR, Tcp, frames, query};
+use super::client::{NOERROR, Tcp, add_a, frames, query, signed};
 use super::{House, LOOPBACK, settings};
 use crate::wire::TcpLimits;
 
@@ -85,29 +85,127 @@ fn an_idle_connection_is_closed_and_one_in_use_is_not() {
     }
 }
 
+/// Whether the server has closed; it says nothing else.
+#[track_caller]
+fn is_closed(client: &mut Tcp) -> bool {
+    client.0.set_nonblocking(true).unwrap();
+    let read = client.0.read(&mut [0]);
+    client.0.set_nonblocking(false).unwrap();
+    match read {
+        Ok(0) => true,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        Ok(_) => panic!("an answer to nothing"),
+    }
+}
+
 #[test]
-fn one_address_gets_its_share_of_connections_and_again_when_it_has_closed_one() {
+fn one_address_has_its_share_of_connections_and_loses_its_least_used_for_another() {
     let house = house(TcpLimits {
         connections_per_address_max: 2,
         ..TcpLimits::default()
     });
     let mut first = Tcp::to(house.address());
-    let mut second = Tcp::to(house.address());
     assert_eq!(first.ask(api(1)).id, 1);
+    let mut second = Tcp::to(house.address());
     assert_eq!(second.ask(api(2)).id, 2);
-    assert!(Tcp::to(house.address()).receive().is_none());
-    drop(first);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let mut third = Tcp::to(house.address());
-        // Refused, the server may reset while we write.
-        let written = third.0.write_all(&frames(&[api(3)]));
-        if written.is_ok() && third.receive().is_some_and(|response| response.id == 3) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "the seat was not given back");
+    assert_eq!(first.ask(api(3)).id, 3, "used later than the second");
+    let mut third = Tcp::to(house.address());
+    assert_eq!(third.ask(api(4)).id, 4);
+    assert!(second.receive().is_none(), "closed");
+    for id in 5..50 {
+        assert_eq!(first.ask(api(id)).id, id);
+        assert_eq!(third.ask(api(id)).id, id);
     }
-    assert_eq!(second.ask(api(4)).id, 4);
+}
+
+#[test]
+fn those_who_connect_and_say_nothing_keep_nobody_out() {
+    let house = house(TcpLimits {
+        connections_max: 20,
+        connections_per_address_max: 1000,
+        ..TcpLimits::default()
+    });
+    let mut mute: Vec<Tcp> = (0..50).map(|_| Tcp::to(house.address())).collect();
+    // Begun, and never finished: no better than nothing.
+    for client in &mut mute {
+        let _ = client.0.write_all(b"\0");
+    }
+    let mut honest = Tcp::to(house.address());
+    for id in 0..50 {
+        assert_eq!(honest.ask(api(id)).id, id);
+        mute.push(Tcp::to(house.address()));
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let open = |mute: &mut Vec<Tcp>| {
+        mute.iter_mut()
+            .map(is_closed)
+            .filter(|closed| !closed)
+            .count()
+    };
+    while open(&mut mute) > 19 {
+        assert!(Instant::now() < deadline, "never closed");
+    }
+    assert_eq!(honest.ask(api(50)).id, 50);
+}
+
+#[test]
+fn a_connection_in_use_ends_when_it_has_lived_long_enough() {
+    let house = house(TcpLimits {
+        life: Duration::from_millis(500),
+        ..TcpLimits::default()
+    });
+    let began = Instant::now();
+    let mut client = Tcp::to(house.address());
+    let mut answered = 0;
+    while client.0.write_all(&frames(&[api(answered)])).is_ok() {
+        match client.receive() {
+            Some(response) => assert_eq!(response.id, answered),
+            None => break,
+        }
+        answered += 1;
+        assert!(began.elapsed() < Duration::from_secs(10), "never closed");
+    }
+    assert!(answered > 0 && began.elapsed() >= Duration::from_millis(500));
+    assert_eq!(Tcp::to(house.address()).ask(api(1)).rcode, NOERROR);
+}
+
+#[test]
+fn a_client_that_reads_octet_by_octet_gets_every_answer_whole() {
+    let house = House::open();
+    let mut client = Tcp::to(house.address());
+    client.send(
+        &(0..4)
+            .map(|id| query(id, "big.example.com.", TXT))
+            .collect::<Vec<_>>(),
+    );
+    client.0.shutdown(Shutdown::Write).unwrap();
+    let (mut octets, mut octet) = (Vec::new(), [0]);
+    while client.0.read(&mut octet).unwrap() == 1 {
+        octets.push(octet[0]);
+    }
+    for id in 0..4u16 {
+        let len = usize::from(u16::from_be_bytes([octets[0], octets[1]]));
+        assert!(len > 40_000);
+        assert_eq!(octets[2..4], id.to_be_bytes());
+        octets.drain(..2 + len);
+    }
+    assert!(octets.is_empty());
+}
+
+#[test]
+fn an_update_that_waits_does_not_stop_the_queries_behind_it() {
+    let house = House::open();
+    let mut client = Tcp::to(house.address());
+    let mut messages = vec![signed(add_a(1000, "new.example.com.", 7), "writer.")];
+    messages.extend((0..15).map(api));
+    client.send(&messages);
+    let ids: Vec<u16> = (0..16)
+        .map(|_| client.receive().expect("an answer").id)
+        .collect();
+    // Out of order or not (RFC 7766 §6.2.1.1), none is lost and the queries keep theirs.
+    let queries: Vec<u16> = ids.iter().copied().filter(|&id| id != 1000).collect();
+    assert_eq!(queries, (0..15).collect::<Vec<_>>());
+    assert!(ids.contains(&1000));
 }
 
 #[test]

@@ -132,6 +132,8 @@ fn change_of(
         names: vec![OwnerPattern::Whole],
         types: Vec::new(),
         rdata: Vec::new(),
+        operations: Vec::new(),
+        from: Vec::new(),
     };
     let settings = change::Settings {
         store,
@@ -139,9 +141,10 @@ fn change_of(
         keys: vec![(name("writer."), vec![anything])],
         queue: 64,
         poll: Duration::from_secs(1),
+        scrub: None,
     };
     let change = change::start(settings, counters, publish, reader).handle;
-    let parsed = zonefile::parse(zone_text().as_bytes(), &zone, &|_| unreachable!());
+    let parsed = zonefile::parse(zone_text().as_bytes(), &zone, &|_, _| unreachable!());
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
     let import = change.submit(Submission {
         zone,

@@ -1,6 +1,7 @@
 //! A lab: a folder of its own with a configuration, zone files, a store, and a server that runs in
 //! this process on a port of its own.
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -238,9 +239,12 @@ impl Lab {
         }
     }
 
-    /// The program itself, with this lab's configuration.
+    /// The program itself, with this lab's configuration; another build of it where the variable
+    /// `LASTGOOD_PROGRAM` names one.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lastgood"));
+        let program = env::var_os("LASTGOOD_PROGRAM");
+        let ours = || env!("CARGO_BIN_EXE_lastgood").into();
+        let mut command = Command::new(program.unwrap_or_else(ours));
         command
             .arg("--config")
             .arg(self.path("lastgood.toml"))

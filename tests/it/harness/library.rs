@@ -49,6 +49,26 @@ pub fn exchange(at: SocketAddr, transport: Transport, request: &[u8]) -> Vec<u8>
     }
 }
 
+/// The same over UDP where nothing may come.
+pub fn try_exchange_udp(at: SocketAddr, request: &[u8], patience: Duration) -> Option<Vec<u8>> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    socket.set_read_timeout(Some(patience)).expect("a time-out");
+    socket.connect(at).expect("an address");
+    socket.send(request).ok()?;
+    let mut response = vec![0; 65535];
+    match socket.recv(&mut response) {
+        Ok(size) => response.truncate(size),
+        Err(error) => {
+            // Nobody listens yet.
+            if error.kind() == std::io::ErrorKind::ConnectionRefused {
+                std::thread::sleep(patience);
+            }
+            return None;
+        }
+    }
+    Some(response)
+}
+
 /// The same over TCP where the other end may go away.
 pub fn try_exchange_tcp(at: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&at, PATIENCE).ok()?;

@@ -1,9 +1,10 @@
 //! What the tests stand on.
 //!
-//! `lab` starts and stops servers, `programs` runs other programs with a bound on their time, `dig`
-//! reads what dig and kdig print, `exposition` what Prometheus is told, `library` is the client that
-//! is no program, `pages` follows the documentation, `patience` waits for a condition instead of a
-//! length of time, `ports` finds free ones.
+//! `lab` starts and stops servers, `serving` one as a process of its own, `peers` those of others;
+//! `programs` runs other programs with a bound on their time, `dig` reads what dig and kdig print,
+//! `exposition` what Prometheus is told, `library` is the client that is no program, `pages` follows
+//! the documentation, `patience` waits for a condition instead of a length of time, `ports` finds
+//! free ones.
 
 pub mod dig;
 pub mod exposition;
@@ -11,7 +12,9 @@ pub mod lab;
 pub mod library;
 pub mod pages;
 pub mod patience;
+pub mod peers;
 pub mod ports;
 pub mod programs;
+pub mod serving;
 
 pub use patience::eventually;

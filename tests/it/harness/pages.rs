@@ -1,6 +1,7 @@
 //! Pages of documentation: their commands, run in their order, print what the pages say they print.
 //!
-//! A block fenced as `sh` is run; a block fenced as `text` right after it is what it prints. Numbers,
+//! A block fenced as `sh` is run; a block fenced as `text` right after it is what it prints. What is
+//! fenced as `console` is for root, and is run by docker/package. Numbers,
 //! times and references differ from run to run and are not compared; nor is what a page leaves out:
 //! its lines must come in their order among those printed. A block that only looks (see `looks`) is
 //! asked again until it shows what it should, since a hold is noticed a moment after the damage.
@@ -17,7 +18,7 @@ use super::eventually;
 use super::programs::Ran;
 
 pub struct Page {
-    name: &'static str,
+    name: String,
     pub text: String,
     pub blocks: Vec<Block>,
     /// References to changes, as they stand on the page.
@@ -33,6 +34,15 @@ pub struct Block {
     pub file: Option<PathBuf>,
 }
 
+/// What a reader sees of a block.
+pub struct Shown {
+    pub line: usize,
+    pub language: String,
+    /// The language of the block before it.
+    pub above: String,
+    pub body: String,
+}
+
 /// Where a page is followed.
 pub trait Scene {
     /// Runs commands as a person would type them.
@@ -43,12 +53,12 @@ pub trait Scene {
 }
 
 impl Page {
-    pub fn read(name: &'static str) -> Page {
+    pub fn read(name: &str) -> Page {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
         let blocks = blocks(&text);
         Page {
-            name,
+            name: name.to_owned(),
             references: references(&blocks),
             text,
             blocks,
@@ -56,10 +66,27 @@ impl Page {
     }
 
     /// The blocks of a language, wherever they stand.
-    pub fn fenced(&self, language: &str) -> Vec<&str> {
-        let fence = format!("```{language}\n");
-        let parts = self.text.split(&*fence).skip(1);
-        parts.filter_map(|part| part.split("```").next()).collect()
+    pub fn fenced(&self, language: &str) -> Vec<String> {
+        let of_it = self.shown().into_iter();
+        let of_it = of_it.filter(|shown| shown.language == language);
+        of_it.map(|shown| shown.body).collect()
+    }
+
+    /// Every block that a reader sees.
+    pub fn shown(&self) -> Vec<Shown> {
+        let mut above = String::new();
+        let fences = fences(&self.text).into_iter().map(|(fence, _)| fence);
+        let seen = fences.filter(|fence| fence.language != REHEARSAL);
+        seen.map(|fence| {
+            let language = fence.language.to_owned();
+            Shown {
+                line: fence.line,
+                above: std::mem::replace(&mut above, language.clone()),
+                language,
+                body: fence.body,
+            }
+        })
+        .collect()
     }
 
     /// Runs one block and compares what it prints.
@@ -67,7 +94,11 @@ impl Page {
         if let Some(path) = &block.file {
             return scene.write(path, &block.commands);
         }
-        let commands = self.with_references_of(scene, block);
+        let mut commands = self.with_references_of(scene, block);
+        if block.prints.is_none() {
+            // Each of them has to succeed.
+            commands.insert_str(0, "set -e\n");
+        }
         let attempt = || {
             let ran = scene.run(&commands);
             let Some(prints) = &block.prints else {
@@ -85,7 +116,7 @@ impl Page {
             }
         };
         let what = format!("{} line {}: {commands}", self.name, block.line);
-        if looks(&commands) {
+        if looks(&block.commands) {
             eventually(&what, attempt);
         } else if let Err(reason) = attempt() {
             panic!("{what}: {reason}");
@@ -115,58 +146,77 @@ fn reference(row: &Value) -> Option<String> {
     row["reference"].as_str().map(str::to_owned)
 }
 
-fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut fence: Option<(&str, usize, String)> = None;
-    let mut file = None;
-    for (number, line) in text.lines().enumerate() {
-        let mark = match &fence {
-            None => line
-                .strip_prefix("```")
-                .or(line.strip_prefix("<!-- ").filter(|mark| *mark == REHEARSAL)),
-            Some((REHEARSAL, ..)) => (line == "-->").then_some(""),
-            Some(_) => line.strip_prefix("```"),
-        };
-        if let Some(path) = line.strip_prefix("<!-- file ") {
-            file = path.strip_suffix(" -->").map(PathBuf::from);
-        }
-        match (&mut fence, mark) {
-            (None, Some(language)) => fence = Some((language, number + 1, String::new())),
-            (Some((_, _, body)), None) => *body += &format!("{line}\n"),
-            (Some(_), Some(_)) => {
-                let fence = fence.take().expect("just seen");
-                end(&mut blocks, fence, &mut file);
-            }
-            (None, None) => {}
-        }
-    }
-    blocks
+/// Something fenced, or a rehearsal.
+struct Fence<'a> {
+    language: &'a str,
+    line: usize,
+    /// In a list it is indented: what is in it counts from there.
+    indent: &'a str,
+    body: String,
 }
 
 const REHEARSAL: &str = "rehearsal";
 
-fn end(
-    blocks: &mut Vec<Block>,
-    (language, line, body): (&str, usize, String),
-    file: &mut Option<PathBuf>,
-) {
-    let block = |commands: String, file| Block {
-        line,
-        commands,
-        prints: None,
-        file,
-    };
-    match language {
-        "sh" => blocks.push(block(body, None)),
-        REHEARSAL => blocks.push(block(format!("set -e\n{body}"), None)),
-        "toml" if file.is_some() => blocks.push(block(body, file.take())),
-        "text" => {
-            let block = blocks.last_mut().expect("a command before its output");
-            assert!(block.prints.is_none(), "one output for line {}", block.line);
-            block.prints = Some(body);
+fn fences(text: &str) -> Vec<(Fence<'_>, Option<PathBuf>)> {
+    let mut fences = Vec::new();
+    let mut open: Option<Fence> = None;
+    let mut file = None;
+    for (number, line) in text.lines().enumerate() {
+        if let Some(fence) = &mut open {
+            let line = line.strip_prefix(fence.indent).unwrap_or(line);
+            let end = match fence.language {
+                REHEARSAL => "-->",
+                _ => "```",
+            };
+            if line != end {
+                fence.body += &format!("{line}\n");
+            } else if let Some(fence) = open.take() {
+                fences.push((fence, file.take()));
+            }
+            continue;
         }
-        _ => {}
+        let start = line.trim_start();
+        if let Some(path) = start.strip_prefix("<!-- file ") {
+            file = path.strip_suffix(" -->").map(PathBuf::from);
+        }
+        let hidden = start.strip_prefix("<!-- ");
+        let hidden = hidden.filter(|mark| *mark == REHEARSAL);
+        open = start.strip_prefix("```").or(hidden).map(|language| Fence {
+            language,
+            line: number + 1,
+            indent: &line[..line.len() - start.len()],
+            body: String::new(),
+        });
     }
+    if let Some(fence) = open {
+        panic!("what begins in line {} has an end", fence.line);
+    }
+    fences
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut above = "";
+    for (fence, file) in fences(text) {
+        let block = |commands: String, file| Block {
+            line: fence.line,
+            commands,
+            prints: None,
+            file,
+        };
+        match fence.language {
+            "sh" | REHEARSAL => blocks.push(block(fence.body, None)),
+            "toml" if file.is_some() => blocks.push(block(fence.body, file)),
+            "text" if above != "console" => {
+                assert_eq!(above, "sh", "line {}: commands right above", fence.line);
+                let block = blocks.last_mut().expect("just seen");
+                block.prints = Some(fence.body);
+            }
+            _ => {}
+        }
+        above = fence.language;
+    }
+    blocks
 }
 
 /// Commands that change nothing may be repeated.

@@ -1,0 +1,126 @@
+//! What is served first: of the store where it is fit, else of the snapshot.
+
+use super::*;
+use crate::change::custody::Loss;
+use crate::change::{admission, policy, startup};
+
+impl WriterThread {
+    /// Also the zones of the configuration that neither has ever known.
+    pub(super) fn begin(&mut self, keepsake: &Keepsake, snapshot_unfit: bool) -> Vec<Name> {
+        let mut turn = match self.begin_with_store(keepsake) {
+            Some(Ok(turn)) => turn,
+            Some(Err(error)) => {
+                tracing::error!(store = %self.custody.path().display(), "store: {error}");
+                self.custody.distrust();
+                self.begin_without_store(keepsake, Loss::at_start(&self.settings.store, &error))
+            }
+            None => {
+                let loss = self.custody.loss_at_start();
+                self.begin_without_store(keepsake, loss)
+            }
+        };
+        let is_lost = self.custody.store().is_none();
+        if !is_lost && !snapshot_unfit {
+            (turn.view, _) = reload::forget(&mut self.policy, &turn.view);
+        }
+        let (view, mut unknown) = reload::unknown(&self.policy, &turn.view);
+        turn.view = view;
+        self.reach.take();
+        // Whether these were ever served nobody can tell: importing their file might put an old
+        // zone in the place of what was lost, at this start or at a later one.
+        self.lost = keepsake.lost();
+        if snapshot_unfit || (is_lost && !keepsake.is_there()) {
+            self.lost.extend(unknown.iter().cloned());
+        }
+        let reason = match is_lost {
+            true => "the store is lost, and the snapshot has no version fit to be served",
+            false => "store and snapshot have lost it",
+        };
+        unknown.retain(|zone| {
+            let is_lost = is_lost || self.lost.contains(zone);
+            if is_lost {
+                let mend = format!("lastgood zone import {zone} FILE");
+                turn.hold(zone, reason, mend);
+            }
+            !is_lost
+        });
+        self.standing.wait_for(&unknown, &turn.view);
+        self.finish(turn);
+        self.board.set_orphaned(&self.policy.orphaned);
+        let published = self.publisher.current();
+        for served in published.zones() {
+            self.board.note_zone(&published, served.origin());
+        }
+        if !is_lost {
+            startup::recall(&self.settings.store, &self.board);
+        }
+        unknown
+    }
+
+    /// `None` when there is no store.
+    fn begin_with_store(&mut self, keepsake: &Keepsake) -> Option<Result<Turn, StoreError>> {
+        let path = self.settings.store.path.clone();
+        let store = self.custody.store()?;
+        let mut begin = || {
+            let tx = store.begin()?;
+            // A store that was put back may be older than the snapshot: nothing that protects is
+            // forgotten for that.
+            let mut kept = read_policies(tx.value("policies")?.as_deref());
+            kept.extend(keepsake.policies());
+            self.policy = Policy::new(&self.settings, kept);
+            tx.set_value("policies", &self.policy.to_json())?;
+            let freezes = startup::all_freezes(&tx, keepsake)?;
+            let mut turn = Turn::new(Published::default(), freezes);
+            let mut desk = Desk {
+                policy: &self.policy,
+                path: &path,
+                ceilings: &self.ceilings,
+                keepsake,
+                contested: &mut self.contested,
+                repeats: &mut self.repeats,
+                reach: &self.reach,
+            };
+            admission::at_start(&mut desk, &tx, &mut turn)?;
+            let version = tx.data_version()?;
+            let reserve = turn.to_reserve(&self.ceilings);
+            if !reserve.is_empty()
+                && let Err(error) = self.keeper.reserve(reserve.clone())
+            {
+                // Its serials are above those served before all the same: the store knows them.
+                tracing::error!("no serials can be reserved: {error}");
+            }
+            tx.commit()?;
+            self.ceilings.extend(reserve);
+            Ok((turn, version))
+        };
+        let begun = begin();
+        Some(begun.map(|(turn, version)| {
+            self.custody.committed(version);
+            self.counters.store_seen();
+            turn
+        }))
+    }
+
+    fn begin_without_store(&mut self, keepsake: &Keepsake, loss: Loss) -> Turn {
+        self.policy = Policy::new(&self.settings, keepsake.policies());
+        let mut turn = Turn::new(Published::default(), keepsake.freezes());
+        let desk = Desk {
+            policy: &self.policy,
+            path: &self.settings.store.path,
+            ceilings: &self.ceilings,
+            keepsake,
+            contested: &mut self.contested,
+            repeats: &mut self.repeats,
+            reach: &self.reach,
+        };
+        let zones: Vec<Name> = keepsake.zones().cloned().collect();
+        for zone in &zones {
+            startup::without_rows(&desk, &mut turn, zone, &loss.reason, &loss.mend);
+        }
+        turn
+    }
+}
+
+fn read_policies(text: Option<&str>) -> Vec<policy::ZonePolicy> {
+    text.map_or_else(Vec::new, policy::from_json)
+}

@@ -1,0 +1,283 @@
+//! A store that is lost, damaged, full or locked: what is served stays, and it is said what is wrong.
+
+use super::*;
+use crate::change::custody::Loss;
+use crate::change::{Body, ZonePolicy, account};
+use crate::store::faults;
+use crate::zone::Served;
+
+/// How often it is tried, while nobody asks for a change, whether the store can be written again.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Why changes fail, and since when.
+#[derive(Default)]
+pub(super) struct Trouble {
+    now: Option<Current>,
+}
+
+struct Current {
+    reason: String,
+    probe_at: Instant,
+}
+
+impl WriterThread {
+    /// The store is lost: there will be another one if somebody asks for it.
+    pub(super) fn without_store(&mut self, jobs: Vec<Job>, loss: &Loss) {
+        // Where nothing is served there is nothing to restore, and a zone may come from outside.
+        let published = self.publisher.current();
+        let serves_nothing = published.zones().all(|served| served.zone().is_none());
+        let restores = |job: &Job| match job.submission.body {
+            Body::Restore => true,
+            Body::Import { .. } => serves_nothing,
+            _ => false,
+        };
+        if jobs.iter().any(restores) && !self.custody.is_fresh() && self.make_store() {
+            return self.settle(jobs);
+        }
+        self.answer_all(jobs, &account::refused_without_store(&loss.reason));
+    }
+
+    /// A new store in the place of the one that is lost, for zones to be restored into.
+    fn make_store(&mut self) -> bool {
+        let freezes = self.freezes.clone();
+        let policies = self.policy.to_json();
+        let made = self.custody.create_anew().and_then(|store| {
+            let tx = store.begin()?;
+            for freeze in &freezes {
+                let scope = freeze.scope.to_string();
+                tx.set_freeze(&scope, &freeze.reason, &freeze.actor, freeze.since_unix)?;
+            }
+            tx.set_value("policies", &policies)?;
+            tx.commit()
+        });
+        if let Err(error) = &made {
+            tracing::error!(store = %self.custody.path().display(), "store: {error}");
+            self.custody.distrust();
+        }
+        made.is_ok()
+    }
+
+    pub(super) fn failed(&mut self, jobs: Vec<Job>, error: TurnError) {
+        let (is_reading, error) = match error {
+            TurnError::Reading(error) => (true, error),
+            TurnError::Writing(error) => (false, error),
+            TurnError::Snapshot(error) => {
+                tracing::error!("no serials can be reserved: {error}");
+                let reason = format!("the snapshot failed: {error}");
+                return self.answer_all(jobs, &Outcome::Unavailable { reason });
+            }
+        };
+        // What was said of edits by hand was rolled back: it is to be said again.
+        self.contested.clear();
+        match error {
+            // Another process writes: whoever asked may ask again.
+            StoreError::Busy => {}
+            StoreError::Damaged(damage) if is_reading => {
+                let loss = self.custody.condemn(&damage);
+                self.hold_all(&loss);
+                return self.without_store(jobs, &loss);
+            }
+            ref error if is_reading && !matches!(error, StoreError::Full) => {
+                self.custody.distrust();
+                let loss = Loss {
+                    reason: format!("the store cannot be read: {error}"),
+                    mend: self.custody.mend(),
+                };
+                self.hold_all(&loss);
+                return self.without_store(jobs, &loss);
+            }
+            StoreError::Damaged(_) => {
+                self.custody.distrust();
+                self.scrubber.bell().ring();
+            }
+            _ => self.custody.let_go(),
+        }
+        self.in_trouble(&error);
+        let reason = format!("the store failed: {error}");
+        self.answer_all(jobs, &Outcome::Unavailable { reason });
+    }
+
+    pub(super) fn hold_all(&mut self, loss: &Loss) {
+        let published = self.publisher.current();
+        let mut turn = Turn::new((*published).clone(), self.freezes.clone());
+        for served in published.zones() {
+            let reason = match &**served {
+                Served::Zone(zone) => zone.hold.as_ref().map(|hold| &hold.reason),
+                // It has been without data for a reason of its own.
+                Served::Unavailable { .. } => continue,
+            };
+            if reason != Some(&loss.reason) {
+                turn.hold(served.origin(), &loss.reason, loss.mend.clone());
+            }
+        }
+        if !turn.notes.is_empty() {
+            self.finish(turn);
+        }
+    }
+
+    /// A change could not be written; the next ones will hardly fare better.
+    fn in_trouble(&mut self, error: &StoreError) {
+        let path = self.custody.path().display().to_string();
+        let reason = error.to_string();
+        let is_news = match &self.trouble.now {
+            Some(known) => known.reason != reason,
+            None => true,
+        };
+        if is_news {
+            tracing::error!(
+                store = path,
+                "store: {reason}; changes fail until it is mended"
+            );
+            let advice = match error {
+                StoreError::Busy => format!("see who keeps it locked: fuser -v {path}"),
+                StoreError::Full => format!("make room on its disk: df -h {path}"),
+                _ => "see the log; what is served does not suffer".to_owned(),
+            };
+            let sentence = format!("changes fail, because the store cannot be written: {reason}");
+            self.board
+                .set_trouble(Some(format!("{sentence}; {advice}")));
+            self.counters.store_failing(true);
+        }
+        self.trouble.now = Some(Current {
+            reason,
+            probe_at: Instant::now() + PROBE_EVERY,
+        });
+    }
+
+    /// A change was written.
+    pub(super) fn well_again(&mut self) {
+        if self.trouble.now.take().is_some() {
+            tracing::info!(store = %self.custody.path().display(), "store: it can be written again");
+            self.board.set_trouble(None);
+            self.counters.store_failing(false);
+        }
+    }
+
+    /// Nobody waits for an answer: has what was wrong come to an end?
+    pub(super) fn probe(&mut self) {
+        let now = Instant::now();
+        match &mut self.trouble.now {
+            Some(trouble) if now >= trouble.probe_at => trouble.probe_at = now + PROBE_EVERY,
+            _ => return,
+        }
+        let policies = self.policy.to_json();
+        let written = self.custody.begin().and_then(|begun| {
+            let Some((tx, version, Extent::Nothing)) = begun else {
+                return Ok(None);
+            };
+            tx.set_value("policies", &policies)?;
+            tx.commit()?;
+            Ok(Some(version))
+        });
+        match written {
+            Ok(Some(version)) => {
+                self.custody.committed(version);
+                self.well_again();
+            }
+            Ok(None) | Err(StoreError::Busy) => {}
+            Err(error) => {
+                self.custody.let_go();
+                self.in_trouble(&error);
+            }
+        }
+    }
+
+    /// What the scrub found. It may have seen a file that was just being made: who writes looks again
+    /// before anything is held for it.
+    pub(super) fn scrubbed(&mut self, report: Report) {
+        match report.store {
+            Ok(found) => {
+                let damage = match found.faults.is_empty() {
+                    true => None,
+                    false => faults(&self.settings.store)
+                        .ok()
+                        .and_then(|faults| faults.into_iter().next()),
+                };
+                self.counters
+                    .scrubbed(usize::from(damage.is_some()) + found.suspects.len());
+                match damage {
+                    // One that could not be opened is not written to.
+                    Some(damage) if self.custody.store().is_some() => {
+                        tracing::error!(store = %self.custody.path().display(), "scrub: {damage}");
+                        self.custody.condemn(&damage);
+                    }
+                    Some(_) => {}
+                    None if self.custody.is_condemned() => self.custody.pardon(),
+                    None => self.suspect(found.suspects),
+                }
+            }
+            // It is looked after elsewhere whether the store is there, and whose it is.
+            Err(error) => tracing::debug!("scrub: the store cannot be read: {error}"),
+        }
+        match report.snapshot {
+            Ok(()) | Err(StoreError::Interrupted | StoreError::Busy) => {}
+            Err(error) => self.keeper.examine(error.to_string()),
+        }
+        tracing::debug!(took = ?report.took, "scrub");
+    }
+
+    /// Has zones compared with their rows by a connection that has not seen them before, and those
+    /// that hold: what was wrong may have been put right without a commit.
+    fn suspect(&mut self, mut zones: Vec<Name>) {
+        let published = self.publisher.current();
+        let held = published.zones().filter(|served| match &***served {
+            Served::Zone(zone) => zone.hold.is_some(),
+            Served::Unavailable { .. } => true,
+        });
+        zones.extend(held.map(|served| served.origin().clone()));
+        if !zones.is_empty() {
+            self.suspects.extend(zones);
+            self.suspects_due = Instant::now();
+            self.custody.let_go();
+        }
+    }
+
+    /// Tells of holds that last, and ends those that are not to last longer.
+    pub(super) fn raise_alarms(&mut self) {
+        let published = self.publisher.current();
+        let max_age = |zone: &Name| self.policy.zones.get(zone).and_then(ZonePolicy::max_age);
+        let Some(raised) = self.alarms.look(&published, max_age, Instant::now()) else {
+            return;
+        };
+        for (zone, age, reason) in raised.told {
+            tracing::error!(%zone, held_secs = age.as_secs(), "still holds: {reason}");
+        }
+        let long = raised.long.iter().map(|(zone, age)| {
+            let minutes = age.as_secs() / 60;
+            format!("{zone} has been served from its last good version for {minutes} minutes")
+        });
+        self.board.set_stale(long.collect());
+        if raised.expired.is_empty() {
+            return;
+        }
+        let mut view = (*published).clone();
+        for zone in &raised.expired {
+            view = crate::publish::expired(&view, zone);
+            tracing::error!(%zone, "older than its `max_age`: answered SERVFAIL from now on");
+        }
+        self.publisher.publish(view);
+        let published = self.publisher.current();
+        for zone in &raised.expired {
+            self.board.note_zone(&published, zone);
+        }
+    }
+
+    /// Zones that changed may have mended what another one was refused for.
+    pub(super) fn look_beside(&mut self, turn: &Turn) {
+        let is_anew = turn.moved.borrow().is_anew() || !turn.removed.is_empty();
+        let may_mend = |zone: &Name, contested: &Contested| {
+            let mut others = turn.promotions.keys().filter(|other| *other != zone);
+            contested.is_refused() && (is_anew || others.any(|other| contested.depends_on(other)))
+        };
+        let again: Vec<Name> = self
+            .contested
+            .iter()
+            .filter(|(zone, contested)| may_mend(zone, contested))
+            .map(|(zone, _)| zone.clone())
+            .collect();
+        if !again.is_empty() && self.suspects.is_empty() {
+            self.suspects_due = Instant::now() + AGAIN_EVERY;
+        }
+        self.suspects.extend(again);
+    }
+}

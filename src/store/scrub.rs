@@ -1,0 +1,95 @@
+//! Reading everything that is served from, again and again, as it lies on disk: what was overwritten
+//! in place tells nobody.
+//!
+//! Each time on a connection of its own, which has no page from before in its cache, and which cannot
+//! write. Whoever scrubs says how fast: see [`Pause`]. Damage below the system's own cache is found
+//! when the page is next read from the disk.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::{Settings, StoreError, open, rows};
+use crate::rr::Name;
+
+/// Called every few thousand steps of SQLite's machine; true ends the reading.
+pub type Pause = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Steps of SQLite's machine between two calls: well below a millisecond.
+const STEPS: std::ffi::c_int = 2_000;
+/// More faults than this are not listed.
+const FAULTS_MAX: usize = 20;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// Of the database itself: pages, trees, indexes.
+    pub faults: Vec<String>,
+    /// Zones whose rows are not those that were committed, though nobody edited them.
+    pub suspects: Vec<Name>,
+    pub zones: usize,
+    pub records: u64,
+}
+
+/// Reads the store as it lies on disk. An error is one of reading: [`StoreError::Interrupted`] when
+/// it was ended.
+pub fn scrub(settings: &Settings, pause: Pause) -> Result<Scrubbed, StoreError> {
+    let mut found = Scrubbed::default();
+    match read(settings, pause, &mut found) {
+        Err(StoreError::Damaged(fault)) => found.faults.push(fault),
+        Err(error @ StoreError::Truncated(_)) => found.faults.push(error.to_string()),
+        result => result?,
+    }
+    Ok(found)
+}
+
+fn read(settings: &Settings, pause: Pause, found: &mut Scrubbed) -> Result<(), StoreError> {
+    let connection = open::read_only(settings)?;
+    pace(&connection, pause)?;
+    found.faults = structure(&connection)?;
+    let zones = rows::zones(&connection)?;
+    found.zones = zones.len();
+    for zone in zones {
+        // Rows and digest must be of one moment; of one zone, so that the log does not grow for
+        // long behind it.
+        let read = connection.unchecked_transaction()?;
+        let origin = &zone.origin;
+        let Some(zone) = rows::zone(&read, origin)? else {
+            continue;
+        };
+        let (digest, records) = rows::digest(&read, origin)?;
+        found.records += records;
+        // An edit by hand that is being judged is no damage.
+        if digest != Some(zone.digest) && rows::touched(&read, origin)?.is_empty() {
+            found.suspects.push(zone.origin);
+        }
+        read.finish()?;
+    }
+    Ok(())
+}
+
+/// What is wrong with the pages, trees and indexes of the store, read anew.
+pub fn faults(settings: &Settings) -> Result<Vec<String>, StoreError> {
+    match open::read_only(settings).and_then(|connection| structure(&connection)) {
+        Err(StoreError::Damaged(fault)) => Ok(vec![fault]),
+        result => result,
+    }
+}
+
+/// What is wrong with a database as SQLite sees it.
+pub(super) fn structure(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})"))?;
+    let mut rows = statement.query([])?;
+    let mut faults = Vec::new();
+    while let Some(row) = rows.next()? {
+        let line: String = row.get(0)?;
+        if line != "ok" {
+            faults.push(line);
+        }
+    }
+    Ok(faults)
+}
+
+pub(super) fn pace(connection: &Connection, pause: Pause) -> Result<(), StoreError> {
+    Ok(connection.progress_handler(STEPS, Some(move || pause()))?)
+}

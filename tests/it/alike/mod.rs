@@ -1,0 +1,354 @@
+//! The same random updates (RFC 2136) to `named`, `knotd` and lastgood with its guards off: the same
+//! RCODE and the same zone afterwards, or a reason with its section in `known`.
+//!
+//! Read in order: `wire` (messages and signatures), `generate` (which messages), `servers` and `zone`
+//! (whom they go to, and what the zone is then), `known` (differences that have a reason).
+//! `tests/alike --messages 3000 --seed 7` is the long form.
+
+mod generate;
+mod known;
+mod random;
+mod servers;
+mod wire;
+mod zone;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::time::UNIX_EPOCH;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lastgood::rr::{Name, Rtype};
+
+use crate::harness::lab::{self, Lab, PUBLIC_SECRET};
+use crate::harness::library::Transport;
+use generate::{Generator, ZONE_TEXT};
+use known::Case;
+use servers::Server;
+use wire::{ANY, IN, Message, NONE, Row};
+use zone::Zone;
+
+const ORIGIN: &str = "alike.test.";
+const MESSAGES: usize = 250;
+/// Differences without a reason that are told before it is enough.
+const TOLD_MAX: usize = 25;
+/// A message up to this size goes by UDP, now and then.
+const DATAGRAM_OCTETS: usize = 1200;
+
+/// What three servers made of one message, in the order of [`NAMES`].
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub rcodes: [u8; 3],
+    pub zones: [Zone; 3],
+    /// Who runs no more.
+    pub fallen: Option<usize>,
+}
+
+const NAMES: [&str; 3] = ["lastgood", "named", "knotd"];
+
+struct Trio {
+    origin: Name,
+    lab: Lab,
+    others: [Server; 2],
+    secret: Vec<u8>,
+    id: u16,
+    /// How often all had to begin again.
+    anew: usize,
+}
+
+impl Trio {
+    fn start() -> Trio {
+        // Each rule that can refuse an update is off.
+        let config = lab::head()
+            + "[[zone]]\nname = \"alike.test.\"\nfile = \"alike.zone\"\n\
+               [zone.limits]\nvalidate = \"off\"\nmin_members = \"off\"\n";
+        Trio {
+            origin: ORIGIN.parse().expect("a name"),
+            lab: Lab::of(&config, &[("alike.zone", ZONE_TEXT)]),
+            others: [
+                servers::named(ORIGIN, ZONE_TEXT),
+                servers::knotd(ORIGIN, ZONE_TEXT),
+            ],
+            secret: STANDARD.decode(PUBLIC_SECRET).expect("base64"),
+            id: 0,
+            anew: 0,
+        }
+    }
+
+    /// What all have; of one that has fallen, what it had.
+    fn zones(&self, fallen: Option<usize>, before: &Zone) -> [Zone; 3] {
+        [0, 1, 2].map(|which| match which {
+            _ if fallen == Some(which) => before.clone(),
+            0 => zone::export(&self.lab.path("data/demo.sock"), &self.origin),
+            _ => zone::transfer(self.others[which - 1].at, &self.origin),
+        })
+    }
+
+    fn all_zones(&self) -> [Zone; 3] {
+        self.zones(None, &Zone::default())
+    }
+
+    fn signed(&mut self, message: &Message) -> Vec<u8> {
+        self.id = self.id.wrapping_add(1);
+        wire::sign(message.octets(self.id), servers::KEY, &self.secret)
+    }
+
+    fn rcode(&self, which: usize, transport: Transport, octets: &[u8]) -> u8 {
+        let at = match which {
+            0 => self.lab.v4(),
+            _ => self.others[which - 1].at,
+        };
+        let Some(answer) = servers::exchange(at, transport, octets) else {
+            return known::SILENT;
+        };
+        assert_eq!(answer[..2], octets[..2], "the id comes back");
+        answer[3] & 15
+    }
+
+    fn send(&mut self, message: &Message) -> [u8; 3] {
+        let octets = self.signed(message);
+        let transport = match octets.len() > DATAGRAM_OCTETS || self.id % 8 == 0 {
+            true => Transport::Tcp,
+            false => Transport::Udp,
+        };
+        [0, 1, 2].map(|which| self.rcode(which, transport, &octets))
+    }
+
+    /// Makes all three zones the same again, the serials too: what lastgood has, or what all had
+    /// before the message where another will not have that.
+    fn bring_together(&mut self, zones: &[Zone; 3], before: &Zone) -> [Zone; 3] {
+        if let Some(now) = self.bring_to(zones, &zones[0]) {
+            return now;
+        }
+        let zones = self.all_zones();
+        if let Some(now) = self.bring_to(&zones, before) {
+            return now;
+        }
+        self.start_anew()
+    }
+
+    /// The way of last resort.
+    fn start_anew(&mut self) -> [Zone; 3] {
+        let anew = self.anew + 1;
+        *self = Trio::start();
+        self.anew = anew;
+        self.all_zones()
+    }
+
+    /// Which of the others runs no more.
+    fn fallen(&mut self) -> Option<usize> {
+        let which = self.others.iter_mut().position(Server::has_ended)?;
+        Some(which + 1)
+    }
+
+    fn bring_to(&mut self, zones: &[Zone; 3], target: &Zone) -> Option<[Zone; 3]> {
+        let serials = zones.each_ref().map(|zone| zone.serial);
+        for which in 0..3 {
+            let differing = target.differing(&zones[which]);
+            let mend = mend(&self.origin, target, &zones[which], &differing);
+            if !differing.is_empty() && self.send_to(which, &mend) != 0 {
+                return None;
+            }
+        }
+        let now = self.all_zones();
+        let serials = [serials, now.each_ref().map(|zone| zone.serial)].concat();
+        let is_ahead =
+            |serial: &u32| *serial != 0 && serials.iter().all(|other| is_after(*serial, *other));
+        let next = serials.iter().map(|serial| serial.wrapping_add(1));
+        let serial = next.into_iter().find(is_ahead)?;
+        let message = soa(&self.origin, target, serial);
+        if (0..3).any(|which| self.send_to(which, &message) != 0) {
+            return None;
+        }
+        let now = self.all_zones();
+        now.iter().all(|zone| *zone == now[0]).then_some(now)
+    }
+
+    fn send_to(&mut self, which: usize, message: &Message) -> u8 {
+        let octets = self.signed(message);
+        self.rcode(which, Transport::Tcp, &octets)
+    }
+}
+
+/// RFC 1982 §3.2.
+fn is_after(one: u32, other: u32) -> bool {
+    one != other && one.wrapping_sub(other) < 1 << 31
+}
+
+/// An update from what a server has to what it should have.
+fn mend(origin: &Name, wanted: &Zone, has: &Zone, differing: &[(Name, Rtype)]) -> Message {
+    let mut message = Message::of(origin);
+    let rows_of = |zone: &Zone, owner: &Name, rtype: Rtype| -> Vec<Row> {
+        let rows = zone.rows().into_iter();
+        rows.filter(|row| row.owner == *owner && row.rtype == rtype)
+            .collect()
+    };
+    let is_apex_ns = |(owner, rtype): &(Name, Rtype)| owner == origin && *rtype == Rtype::NS;
+    for (owner, rtype) in differing.iter().filter(|key| !is_apex_ns(key)) {
+        if *rtype != Rtype::SOA {
+            message.updates.push(Row {
+                owner: owner.clone(),
+                rtype: *rtype,
+                class: ANY,
+                ttl: 0,
+                rdata: Vec::new(),
+            });
+        }
+    }
+    for key in differing {
+        let (owner, rtype) = key;
+        let mut wanted = rows_of(wanted, owner, *rtype);
+        if *rtype == Rtype::SOA {
+            for row in &mut wanted {
+                let at = row.rdata.len() - 20;
+                let serial = has.serial.wrapping_add(1);
+                row.rdata[at..at + 4].copy_from_slice(&serial.to_be_bytes());
+            }
+        }
+        message.updates.extend(wanted.iter().cloned());
+        if is_apex_ns(key) {
+            let gone = rows_of(has, owner, *rtype).into_iter();
+            let gone = gone.filter(|row| !wanted.iter().any(|w| w.rdata == row.rdata));
+            message.updates.extend(gone.map(|row| Row {
+                class: NONE,
+                ttl: 0,
+                ..row
+            }));
+        }
+    }
+    message
+}
+
+/// The SOA of a zone with another serial.
+fn soa(origin: &Name, zone: &Zone, serial: u32) -> Message {
+    let mut message = Message::of(origin);
+    let is_soa = |row: &Row| row.owner == *origin && row.rtype == Rtype::SOA;
+    let mut row = zone.rows().into_iter().find(is_soa).expect("a SOA");
+    let at = row.rdata.len() - 20;
+    row.rdata[at..at + 4].copy_from_slice(&serial.to_be_bytes());
+    row.class = IN;
+    message.updates.push(row);
+    message
+}
+
+/// From the environment, as `tests/alike` sets it.
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is {text:?}")),
+    )
+}
+
+/// What was counted, and told.
+#[derive(Default)]
+struct Tally {
+    messages: usize,
+    /// By server: as lastgood; otherwise, for a reason of the table; otherwise, without one.
+    same: [usize; 3],
+    known: [usize; 3],
+    alone: [usize; 3],
+    reasons: BTreeMap<(&'static str, &'static str), usize>,
+    /// As neither, without a reason.
+    unlike: Vec<String>,
+    rcodes: BTreeMap<u8, usize>,
+}
+
+impl Tally {
+    fn add(&mut self, case: &Case<'_>) {
+        self.messages += 1;
+        *self.rcodes.entry(case.made.rcodes[0]).or_default() += 1;
+        let mut unexplained = Vec::new();
+        for which in 1..3 {
+            let pair = case.pair(which);
+            if pair.rcodes[0] == pair.rcodes[1] && pair.zones[0] == pair.zones[1] {
+                self.same[which] += 1;
+                continue;
+            }
+            match known::reasons(&pair) {
+                Some(reasons) => {
+                    self.known[which] += 1;
+                    for reason in reasons {
+                        *self.reasons.entry((pair.who, reason)).or_default() += 1;
+                    }
+                }
+                None => unexplained.push(which),
+            }
+        }
+        if unexplained.len() == 2 {
+            self.unlike.push(case.to_string());
+        }
+        for which in unexplained {
+            self.alone[which] += 1;
+            if env::var_os("ALIKE_TELL").is_some() {
+                println!("{} alone: {case}", NAMES[which]);
+            }
+        }
+    }
+
+    fn tell(&self, seed: u64) {
+        println!(
+            "alike: {} messages, seed {seed}; RCODEs {:?}",
+            self.messages, self.rcodes
+        );
+        for which in 1..3 {
+            let (same, known, alone) = (self.same[which], self.known[which], self.alone[which]);
+            println!(
+                "  {}: {same} the same, {known} different for a reason, {alone} different from both",
+                NAMES[which]
+            );
+        }
+        for ((who, reason), count) in &self.reasons {
+            println!("  {count} {who}: {reason} ({})", known::section(reason));
+        }
+    }
+}
+
+#[test]
+fn random_updates_end_as_with_named_and_knotd() {
+    let messages = number("ALIKE_MESSAGES").map_or(MESSAGES, |number| number as usize);
+    let seed = number("ALIKE_SEED").unwrap_or_else(|| {
+        UNIX_EPOCH.elapsed().expect("after 1970").as_micros() as u64 % 1_000_000
+    });
+    println!("seed {seed}");
+    let mut trio = Trio::start();
+    let mut generator = Generator::new(seed, trio.origin.clone());
+    let mut before = trio.all_zones();
+    assert!(
+        before.iter().all(|zone| *zone == before[0]),
+        "one beginning"
+    );
+    let mut tally = Tally::default();
+    for number in 0..messages {
+        let message = generator.message(&before[0]);
+        let rcodes = trio.send(&message);
+        let fallen = trio.fallen();
+        let made = Made {
+            rcodes,
+            zones: trio.zones(fallen, &before[0]),
+            fallen,
+        };
+        tally.add(&Case {
+            origin: &trio.origin,
+            number,
+            message: &message,
+            before: &before[0],
+            made: &made,
+        });
+        before = match made.zones.iter().all(|zone| *zone == made.zones[0]) {
+            _ if fallen.is_some() => trio.start_anew(),
+            true => made.zones,
+            false => trio.bring_together(&made.zones, &before[0]),
+        };
+        if tally.unlike.len() >= TOLD_MAX {
+            break;
+        }
+    }
+    tally.tell(seed);
+    println!("  all three started anew: {}", trio.anew);
+    assert!(
+        tally.unlike.is_empty(),
+        "seed {seed}:\n{}",
+        tally.unlike.join("\n")
+    );
+}
