@@ -20,6 +20,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lastgood::rr::{Name, Rtype};
 
+use crate::harness::eventually;
 use crate::harness::lab::{self, Lab, PUBLIC_SECRET};
 use crate::harness::library::Transport;
 use generate::{Generator, ZONE_TEXT};
@@ -75,17 +76,30 @@ impl Trio {
         }
     }
 
-    /// What all have; of one that has fallen, what it had.
-    fn zones(&self, fallen: Option<usize>, before: &Zone) -> [Zone; 3] {
-        [0, 1, 2].map(|which| match which {
-            _ if fallen == Some(which) => before.clone(),
-            0 => zone::export(&self.lab.path("data/demo.sock"), &self.origin),
-            _ => zone::transfer(self.others[which - 1].at, &self.origin),
-        })
+    /// What all have, and who has fallen, which has what it had.
+    fn zones(&mut self, before: &Zone) -> ([Zone; 3], Option<usize>) {
+        let ours = zone::export(&self.lab.path("data/demo.sock"), &self.origin);
+        let mut zones = [ours, before.clone(), before.clone()];
+        let mut fallen = None;
+        for (at, server) in self.others.iter_mut().enumerate() {
+            match zone::transfer(server.at, &self.origin) {
+                Some(zone) => zones[at + 1] = zone,
+                None => {
+                    eventually("a server that is silent has ended", || {
+                        let ended = server.has_ended();
+                        ended.then_some(()).ok_or("it runs".to_owned())
+                    });
+                    fallen = Some(at + 1);
+                }
+            }
+        }
+        (zones, fallen)
     }
 
-    fn all_zones(&self) -> [Zone; 3] {
-        self.zones(None, &Zone::default())
+    /// None where one has fallen.
+    fn all_zones(&mut self) -> Option<[Zone; 3]> {
+        let (zones, fallen) = self.zones(&Zone::default());
+        fallen.is_none().then_some(zones)
     }
 
     fn signed(&mut self, message: &Message) -> Vec<u8> {
@@ -120,8 +134,9 @@ impl Trio {
         if let Some(now) = self.bring_to(zones, &zones[0]) {
             return now;
         }
-        let zones = self.all_zones();
-        if let Some(now) = self.bring_to(&zones, before) {
+        if let Some(zones) = self.all_zones()
+            && let Some(now) = self.bring_to(&zones, before)
+        {
             return now;
         }
         self.start_anew()
@@ -132,13 +147,7 @@ impl Trio {
         let anew = self.anew + 1;
         *self = Trio::start();
         self.anew = anew;
-        self.all_zones()
-    }
-
-    /// Which of the others runs no more.
-    fn fallen(&mut self) -> Option<usize> {
-        let which = self.others.iter_mut().position(Server::has_ended)?;
-        Some(which + 1)
+        self.all_zones().expect("nothing has happened yet")
     }
 
     fn bring_to(&mut self, zones: &[Zone; 3], target: &Zone) -> Option<[Zone; 3]> {
@@ -150,7 +159,7 @@ impl Trio {
                 return None;
             }
         }
-        let now = self.all_zones();
+        let now = self.all_zones()?;
         let serials = [serials, now.each_ref().map(|zone| zone.serial)].concat();
         let is_ahead =
             |serial: &u32| *serial != 0 && serials.iter().all(|other| is_after(*serial, *other));
@@ -160,7 +169,7 @@ impl Trio {
         if (0..3).any(|which| self.send_to(which, &message) != 0) {
             return None;
         }
-        let now = self.all_zones();
+        let now = self.all_zones()?;
         now.iter().all(|zone| *zone == now[0]).then_some(now)
     }
 
@@ -313,7 +322,7 @@ fn random_updates_end_as_with_named_and_knotd() {
     println!("seed {seed}");
     let mut trio = Trio::start();
     let mut generator = Generator::new(seed, trio.origin.clone());
-    let mut before = trio.all_zones();
+    let mut before = trio.all_zones().expect("nothing has happened yet");
     assert!(
         before.iter().all(|zone| *zone == before[0]),
         "one beginning"
@@ -322,10 +331,10 @@ fn random_updates_end_as_with_named_and_knotd() {
     for number in 0..messages {
         let message = generator.message(&before[0]);
         let rcodes = trio.send(&message);
-        let fallen = trio.fallen();
+        let (zones, fallen) = trio.zones(&before[0]);
         let made = Made {
             rcodes,
-            zones: trio.zones(fallen, &before[0]),
+            zones,
             fallen,
         };
         tally.add(&Case {
