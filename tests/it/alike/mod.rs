@@ -14,7 +14,6 @@ mod zone;
 
 use std::collections::BTreeMap;
 use std::env;
-use std::time::UNIX_EPOCH;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +30,8 @@ use zone::Zone;
 
 const ORIGIN: &str = "alike.test.";
 const MESSAGES: usize = 250;
+/// Of the short form; `tests/alike` takes a new one each time.
+const SEED: u64 = 2136;
 /// Differences without a reason that are told before it is enough.
 const TOLD_MAX: usize = 25;
 /// A message up to this size goes by UDP, now and then.
@@ -121,7 +122,7 @@ impl Trio {
 
     fn send(&mut self, message: &Message) -> [u8; 3] {
         let octets = self.signed(message);
-        let transport = match octets.len() > DATAGRAM_OCTETS || self.id % 8 == 0 {
+        let transport = match octets.len() > DATAGRAM_OCTETS || self.id.is_multiple_of(8) {
             true => Transport::Tcp,
             false => Transport::Udp,
         };
@@ -152,9 +153,9 @@ impl Trio {
 
     fn bring_to(&mut self, zones: &[Zone; 3], target: &Zone) -> Option<[Zone; 3]> {
         let serials = zones.each_ref().map(|zone| zone.serial);
-        for which in 0..3 {
-            let differing = target.differing(&zones[which]);
-            let mend = mend(&self.origin, target, &zones[which], &differing);
+        for (which, zone) in zones.iter().enumerate() {
+            let differing = target.differing(zone);
+            let mend = mend(&self.origin, target, zone, &differing);
             if !differing.is_empty() && self.send_to(which, &mend) != 0 {
                 return None;
             }
@@ -300,11 +301,10 @@ impl Tally {
             "alike: {} messages, seed {seed}; RCODEs {:?}",
             self.messages, self.rcodes
         );
-        for which in 1..3 {
+        for (which, name) in NAMES.iter().enumerate().skip(1) {
             let (same, known, alone) = (self.same[which], self.known[which], self.alone[which]);
             println!(
-                "  {}: {same} the same, {known} different for a reason, {alone} different from both",
-                NAMES[which]
+                "  {name}: {same} the same, {known} different for a reason, {alone} alone without one"
             );
         }
         for ((who, reason), count) in &self.reasons {
@@ -316,9 +316,7 @@ impl Tally {
 #[test]
 fn random_updates_end_as_with_named_and_knotd() {
     let messages = number("ALIKE_MESSAGES").map_or(MESSAGES, |number| number as usize);
-    let seed = number("ALIKE_SEED").unwrap_or_else(|| {
-        UNIX_EPOCH.elapsed().expect("after 1970").as_micros() as u64 % 1_000_000
-    });
+    let seed = number("ALIKE_SEED").unwrap_or(SEED);
     println!("seed {seed}");
     let mut trio = Trio::start();
     let mut generator = Generator::new(seed, trio.origin.clone());
