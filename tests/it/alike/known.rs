@@ -57,7 +57,9 @@ pub const RCODES: &[KnownRcode] = &[
             pair.who == "named"
                 && OF_PREREQUISITES.contains(&pair.rcodes[0])
                 && match pair.rcodes[1] {
-                    FORMERR => pair.message.updates.iter().any(is_wrong),
+                    FORMERR => {
+                        pair.message.updates.iter().any(is_wrong) || has_odd_ds(pair.message)
+                    }
                     NOTZONE => pair.message.updates.iter().any(|row| pair.is_outside(row)),
                     _ => false,
                 }
@@ -165,6 +167,11 @@ pub const RCODES: &[KnownRcode] = &[
         is_it: |pair| pair.who == "knotd" && pair.has_fallen,
     },
     KnownRcode {
+        what: "named reads the digest of a DS",
+        section: "RFC 4034 §5.1.4 gives its length; lastgood keeps it as it came",
+        is_it: |pair| pair.who == "named" && pair.rcodes[1] == FORMERR && has_odd_ds(pair.message),
+    },
+    KnownRcode {
         what: "named refuses a zone section of no record",
         section: "RFC 2136 §3.1.1: FORMERR",
         is_it: |pair| {
@@ -174,6 +181,13 @@ pub const RCODES: &[KnownRcode] = &[
         },
     },
 ];
+
+/// A DS whose digest is not as long as its algorithm's, of which named alone takes notice.
+fn has_odd_ds(message: &Message) -> bool {
+    const DIGEST: usize = 4 + 32;
+    let mut rows = message.updates.iter().chain(&message.additional);
+    rows.any(|row| row.rtype == Rtype::DS && !row.rdata.is_empty() && row.rdata.len() != DIGEST)
+}
 
 /// An update that the prescan does not let through (RFC 2136 §3.4.1.2), its name aside.
 fn is_wrong(row: &Row) -> bool {
