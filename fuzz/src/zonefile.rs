@@ -13,7 +13,7 @@ pub fn run(text: &[u8]) {
         return;
     }
     let origin = world::name("example.com.");
-    let include = |file: &str| match file {
+    let include = |_: &std::path::Path, file: &str| match file {
         "itself" => Ok(text.to_vec()),
         "small" => Ok(b"small 60 IN TXT \"included\"\n".to_vec()),
         _ => Err(std::io::Error::other("there is no such file")),
@@ -34,7 +34,7 @@ pub fn run(text: &[u8]) {
 
 fn again(image: &ZoneImage, origin: &Name) {
     let printed = print(image);
-    let none = |_: &str| Err(std::io::Error::other("nothing is included"));
+    let none = |_: &std::path::Path, _: &str| Err(std::io::Error::other("nothing is included"));
     let read = parse(printed.as_bytes(), origin, &none);
     assert!(
         read.problems.is_empty(),

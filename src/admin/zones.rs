@@ -90,7 +90,7 @@ pub(super) async fn import(
 
 /// Clients resolve `$INCLUDE` themselves: files named in what they send are not read.
 fn parse(origin: &Name, text: &[u8]) -> Parsed {
-    zonefile::parse(text, origin, &|_| {
+    zonefile::parse(text, origin, &|_, _| {
         Err(std::io::Error::new(
             std::io::ErrorKind::Unsupported,
             "files named in a zone's text are not read here",

@@ -3,23 +3,36 @@
 
 use crate::rr::Rtype;
 
-/// Suffixes remembered; a referral with thirteen servers needs no more.
-const SUFFIXES_MAX: usize = 64;
+/// Names remembered; a referral with thirteen servers needs no more than a few.
+const NAMES_MAX: usize = 64;
 /// A pointer has fourteen bits.
 const OFFSET_MAX: usize = 0x3FFF;
 
-/// The names of one message, each with all its suffixes but the root.
+/// The names of one message that are written out at least in part.
 pub(super) struct Names {
-    offsets: [u16; SUFFIXES_MAX],
-    octets: [u8; SUFFIXES_MAX],
+    known: [Known; NAMES_MAX],
     count: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    /// Where it stands in the message.
+    offset: u16,
+    /// Its length, when written out.
+    octets: u8,
+    /// How many of these are; the rest is a pointer.
+    literal: u8,
 }
 
 impl Names {
     pub fn new() -> Names {
+        let none = Known {
+            offset: 0,
+            octets: 0,
+            literal: 0,
+        };
         Names {
-            offsets: [0; SUFFIXES_MAX],
-            octets: [0; SUFFIXES_MAX],
+            known: [none; NAMES_MAX],
             count: 0,
         }
     }
@@ -35,12 +48,12 @@ impl Names {
 
     /// Remembers a name that stands at `offset`, the first `literal` octets of it written out.
     pub fn remember(&mut self, offset: usize, name: &[u8], literal: usize) {
-        for start in label_starts(name).take_while(|&start| start < literal) {
-            if self.count == SUFFIXES_MAX || offset + start > OFFSET_MAX {
-                return;
-            }
-            self.offsets[self.count] = (offset + start) as u16;
-            self.octets[self.count] = (name.len() - start) as u8;
+        if literal > 0 && offset + literal <= OFFSET_MAX && self.count < NAMES_MAX {
+            self.known[self.count] = Known {
+                offset: offset as u16,
+                octets: name.len() as u8,
+                literal: literal as u8,
+            };
             self.count += 1;
         }
     }
@@ -50,17 +63,29 @@ impl Names {
     pub fn longest_suffix(&self, message: &[u8], name: &[u8]) -> Option<(usize, u16)> {
         label_starts(name).find_map(|start| {
             let suffix = &name[start..];
-            (0..self.count)
-                .find(|&i| {
-                    usize::from(self.octets[i]) == suffix.len()
-                        && stands_at(message, self.offsets[i].into(), suffix, <[u8]>::eq)
-                })
-                .map(|i| (start, self.offsets[i]))
+            let mut known = self.known[..self.count].iter();
+            let place = known.find_map(|known| known.place_of(suffix, message))?;
+            Some((start, place))
         })
     }
 }
 
-/// Whether `name` is what our own message has at `at`, labels compared by `same`.
+impl Known {
+    /// Where a suffix stands, if it begins in the part written out.
+    fn place_of(&self, suffix: &[u8], message: &[u8]) -> Option<u16> {
+        let before = usize::from(self.octets).checked_sub(suffix.len())?;
+        let literal = usize::from(self.literal).checked_sub(before + 1)? + 1;
+        let (start, place) = (usize::from(self.offset), usize::from(self.offset) + before);
+        let end = place + literal;
+        let is_there = message[place..end] == suffix[..literal]
+            && label_starts(&message[start..end]).find(|&at| at >= before) == Some(before)
+            && (literal == suffix.len() || stands_at(message, end, &suffix[literal..], <[u8]>::eq));
+        is_there.then_some(place as u16)
+    }
+}
+
+/// Whether `name` is what our own message has at `at`, where a label or pointer of ours begins; labels
+/// are compared by `same`.
 pub(super) fn stands_at(
     message: &[u8],
     mut at: usize,

@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 
 use crate::rr::Rtype;
 use crate::rr::message::{
-    CLASS_CH, CLASS_IN, OPCODE_QUERY, OPCODE_UPDATE, Rcode, UDP_OCTETS_MAX, UDP_OCTETS_PLAIN, ede,
+    CLASS_ANY, CLASS_CH, CLASS_IN, OPCODE_QUERY, OPCODE_UPDATE, Rcode, UDP_OCTETS_MAX,
+    UDP_OCTETS_PLAIN, ede,
 };
 use crate::zone::{Published, Served, ServedZone};
 pub use members::{Members, WalkEnd, members};
@@ -112,7 +113,7 @@ pub fn answer(request: &[u8], context: &Context, out: &mut Vec<u8>) -> Outcome {
         return refuse(&request, context, Rcode::BadVers, out);
     }
     match question.class {
-        CLASS_IN => answer_in(&request, question, context, out),
+        CLASS_IN | CLASS_ANY => answer_in(&request, question, context, out),
         CLASS_CH => answer_ch(&request, question, context, out),
         _ => refuse(&request, context, Rcode::Refused, out),
     }
@@ -172,8 +173,21 @@ fn answer_from(
         room.option_octets = HOLD_EDE_OCTETS;
     }
     let mut reply = Reply::start(request, room, out);
-    let (rcode, authoritative) =
-        resolve::resolve(&zone.image, question, context.transport, &mut reply);
+    let walk = |reply: &mut Reply| {
+        resolve::resolve(
+            context.published,
+            &zone.image,
+            question,
+            context.transport,
+            reply,
+        )
+    };
+    let (mut rcode, mut authoritative) = walk(&mut reply);
+    if reply.begins_anew() {
+        (rcode, authoritative) = walk(&mut reply);
+    }
+    // What covers one class is no authority for all of them (RFC 1035 §6.2).
+    authoritative &= question.class == CLASS_IN;
     let Some(hold) = &zone.hold else {
         return reply.finish(rcode, authoritative, None);
     };

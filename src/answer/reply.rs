@@ -73,6 +73,17 @@ pub(super) struct Reply<'o> {
     question_octets: usize,
     counts: [u16; 3],
     truncated: bool,
+    copying: Copying,
+}
+
+/// Whether RRsets of the name asked for are put in as they are compiled, the names in their RDATA
+/// written out.
+#[derive(PartialEq)]
+enum Copying {
+    Allowed,
+    /// It was done, and took octets that compression would have spared.
+    Wasteful,
+    Forbidden,
 }
 
 impl<'o> Reply<'o> {
@@ -95,18 +106,12 @@ impl<'o> Reply<'o> {
             let name = &request.octets[HEADER_OCTETS..HEADER_OCTETS + question_octets];
             names.remember(HEADER_OCTETS, name, name.len());
         }
-        let opt = match request.edns {
-            Some(_) => room.opt_octets(),
-            None => 0,
-        };
-        let mut limit = room.octets.saturating_sub(opt);
         // A long name of ours behind a long question, where 512 octets are all there is.
-        if limit < out.len() {
+        if request.edns.is_some() && room.octets < out.len() + room.opt_octets() {
             room.identity = None;
-            limit = room.octets.saturating_sub(OPT_OCTETS);
         }
-        Reply {
-            limit,
+        let mut reply = Reply {
+            limit: 0,
             out,
             room,
             edns: request.edns,
@@ -114,7 +119,34 @@ impl<'o> Reply<'o> {
             question_octets,
             counts: [0; 3],
             truncated: false,
+            copying: Copying::Allowed,
+        };
+        reply.limit = reply.whole_limit();
+        reply
+    }
+
+    /// Whether something needed did not fit, but might if all names were compressed. If so, the
+    /// reply is as after its start, and will compress them.
+    pub fn begins_anew(&mut self) -> bool {
+        if !self.truncated || self.copying != Copying::Wasteful {
+            return false;
         }
+        self.copying = Copying::Forbidden;
+        self.truncated = false;
+        self.counts = [0; 3];
+        self.limit = self.whole_limit();
+        self.out.truncate(HEADER_OCTETS + self.question_octets + 4);
+        self.names.truncate(1);
+        true
+    }
+
+    /// What records may fill, the needed ones.
+    fn whole_limit(&self) -> usize {
+        let opt = match self.edns {
+            Some(_) => self.room.opt_octets(),
+            None => 0,
+        };
+        self.room.octets.saturating_sub(opt)
     }
 
     /// Puts in an RRset; `false` when it does not fit.
@@ -122,7 +154,10 @@ impl<'o> Reply<'o> {
         let body = rrset.body();
         let at = self.out.len();
         // The plain answer: a copy.
-        if matches!(owner, Owner::Question) && at + body.len() <= self.limit {
+        if matches!(owner, Owner::Question)
+            && self.copying != Copying::Forbidden
+            && at + body.len() <= self.limit
+        {
             self.out.extend_from_slice(body);
             self.counts[section as usize] += rrset.len() as u16;
             self.remember_names_of_copy(at, rrset);
@@ -192,8 +227,8 @@ impl<'o> Reply<'o> {
 
     /// From here on records are optional: they leave the options of the OPT their room.
     pub fn optional_from_here(&mut self) {
-        self.limit = self.limit.saturating_sub(self.room.option_octets);
-        self.room.option_octets = 0;
+        let left = self.whole_limit().saturating_sub(self.room.option_octets);
+        self.limit = self.limit.min(left);
     }
 
     /// The name asked for, as the client spelled it.
@@ -334,6 +369,7 @@ impl<'o> Reply<'o> {
         let Some(layout) = layout(rrset.rtype()) else {
             return;
         };
+        self.copying = Copying::Wasteful;
         let mut end = at;
         for (record, rdata) in rrset.compiled().zip(rrset.rdatas()) {
             end += record.len();

@@ -9,17 +9,19 @@ use super::request::Question;
 use super::{ALIASES_MAX, Transport};
 use crate::rr::message::Rcode;
 use crate::rr::{RrSet, Rtype};
-use crate::zone::{Node, ZoneImage};
+use crate::zone::{Node, Published, ZoneImage};
 
 /// Writes the records that answer a question, which must be at or below the zone's origin. Returns
 /// the RCODE, and whether the answer is authoritative.
 pub(super) fn resolve(
+    published: &Published,
     image: &ZoneImage,
     question: &Question,
     transport: Transport,
     reply: &mut Reply,
 ) -> (Rcode, bool) {
     let mut walk = Walk {
+        published,
         image,
         rtype: question.rtype,
         transport,
@@ -54,6 +56,7 @@ pub(super) fn resolve(
 }
 
 struct Walk<'w, 'z, 'o> {
+    published: &'w Published,
     image: &'z ZoneImage,
     rtype: Rtype,
     transport: Transport,
@@ -172,6 +175,16 @@ impl<'z> Walk<'_, 'z, '_> {
         }
     }
 
+    /// Whether this zone, not another that we serve, a child perhaps, answers for a name.
+    fn is_ours(&self, name: &[u8]) -> bool {
+        let origin = self.image.origin();
+        is_at_or_below(name, origin.as_wire())
+            && self
+                .published
+                .find(name)
+                .is_some_and(|served| served.origin() == origin)
+    }
+
     /// Goes on to the target of the alias written at `position`, inside the zone only: resolvers
     /// do not believe us beyond it. A loop, or a chain too long, ends with what was gathered. What
     /// does not fit is followed all the same: the RCODE is that of the end (RFC 6604 §3).
@@ -182,7 +195,7 @@ impl<'z> Walk<'_, 'z, '_> {
         self.aliases[self.aliases_count] = position;
         self.aliases_count += 1;
         let ends = self.aliases_count == ALIASES_MAX
-            || !is_at_or_below(target.key(), self.image.origin().as_wire())
+            || !self.is_ours(target.key())
             || self
                 .aliases
                 .iter()

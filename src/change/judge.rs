@@ -375,7 +375,14 @@ fn judge_import(
         });
     }
     match ZoneImage::from_records(origin.clone(), records.iter().cloned()) {
-        Ok(after) => judge_replacement(bench, submission, after, stored),
+        Ok(after) => {
+            let mut judged = judge_replacement(bench, submission, after, stored);
+            let listed = check::of_records(records);
+            judged
+                .warnings
+                .extend(listed.iter().map(Finding::to_string));
+            judged
+        }
         Err(outside) => Judged::plain(Decision::Failed {
             rcode: Rcode::NotZone,
             reason: outside.to_string(),

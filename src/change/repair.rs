@@ -1,7 +1,7 @@
 //! What to tell the operator of a zone that holds: the lines to type, where they are few.
 
 use crate::rr::{Name, Record};
-use crate::zone::Diff;
+use crate::zone::{Diff, RrsetChange};
 
 /// More lines than this nobody types.
 const STATEMENTS_MAX: usize = 12;
@@ -9,15 +9,24 @@ const STATEMENTS_MAX: usize = 12;
 /// SQL that brings the rows of a zone back to what is served: `diff` leads from the image served to
 /// the rows, `bad` are the rows that could not be read.
 pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff) -> String {
-    let gone: Vec<Record> = diff.removed().collect();
-    let come: Vec<Record> = diff.added().collect();
-    let count = bad.len() + gone.len() + come.len();
+    // A row may be written in other ways than ours, so where one has to go its RRset goes whole.
+    let is_to_go = |change: &&RrsetChange| !change.added().is_empty();
+    let come = diff.changes.iter().filter(is_to_go);
+    let wanted: Vec<Record> = diff
+        .changes
+        .iter()
+        .flat_map(|change| match (&change.before, change.added().is_empty()) {
+            (Some(before), false) => before.records(&change.owner).collect(),
+            _ => change.removed(),
+        })
+        .collect();
+    let count = bad.len() + come.clone().count() + wanted.len();
     if count > STATEMENTS_MAX {
         return format!(
             "{} rows are missing, {} are new and {} cannot be read; `lastgood zone export {zone}` \
              prints what is served, and `lastgood zone import {zone} FILE --replace` puts it back",
-            gone.len(),
-            come.len(),
+            diff.removed().count(),
+            diff.added().count(),
             bad.len(),
         );
     }
@@ -25,16 +34,16 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
         .iter()
         .map(|id| format!("DELETE FROM record WHERE id = {id};"))
         .collect();
-    statements.extend(come.iter().map(|record| {
+    statements.extend(come.map(|change| {
+        let types = change.rtype.spellings().map(|text| quoted(&text));
         format!(
-            "DELETE FROM record WHERE zone = {} AND owner = {} AND type = {} AND rdata = {};",
+            "DELETE FROM record WHERE zone = {} AND owner = {} AND type IN ({});",
             quoted(&zone.to_string()),
-            quoted(&record.owner.to_string()),
-            quoted(&record.rtype.to_string()),
-            quoted(&record.rdata_text()),
+            quoted(&change.owner.to_string()),
+            types.join(", "),
         )
     }));
-    statements.extend(gone.iter().map(|record| {
+    statements.extend(wanted.iter().map(|record| {
         format!(
             "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES ({}, {}, {}, {}, {});",
             quoted(&zone.to_string()),
@@ -93,7 +102,6 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::rr::{RrSet, Rtype};
-    use crate::zone::RrsetChange;
     use std::sync::Arc;
 
     #[test]
@@ -114,7 +122,7 @@ mod tests {
             "sqlite3 x.db <<'SQL'\n\
              .timeout 5000\n\
              DELETE FROM record WHERE id = 7;\n\
-             DELETE FROM record WHERE zone = 'example.' AND owner = 'it''s.example.' AND type = 'A' AND rdata = '192.0.2.2';\n\
+             DELETE FROM record WHERE zone = 'example.' AND owner = 'it''s.example.' AND type IN ('TYPE1', 'A');\n\
              INSERT INTO record (zone, owner, ttl, type, rdata) VALUES ('example.', 'it''s.example.', 60, 'A', '192.0.2.1');\n\
              SQL"
         );

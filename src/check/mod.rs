@@ -2,20 +2,21 @@
 //!
 //! Read in order: `finding` (what comes out), `node` (which checks a name gets, by where it
 //! stands), `structure` (fatal), `delegation` and `reference` (errors, mostly), `style` and `svcb`
-//! (warnings), `zone_wide`; then `affected`, which makes a change cost in its own size.
+//! (warnings), `zone_wide`; then `affected`, which makes a change cost in its own size, and
+//! `records`, for lists that an image is made of.
 //!
 //! Each finding belongs to one owner and follows from what that owner's look-ups meet. So the
 //! findings that a change adds are found by judging again the owners whose look-ups it may have
 //! changed, in both images; a property test holds that equal to judging everything.
 //!
-//! Not here: owners outside the zone, which no image can hold; duplicate records and TTLs that
-//! differ within an RRset, which only the reader of rows or files sees; what a finding leads to
-//! (`guard`, `publish`).
+//! Not here: owners outside the zone, which no image can hold; whether a ZONEMD has the digest of
+//! the zone, which costs in the size of the zone; what a finding leads to (`guard`, `publish`).
 
 mod affected;
 mod delegation;
 mod finding;
 mod node;
+mod records;
 mod reference;
 mod structure;
 mod style;
@@ -24,6 +25,7 @@ mod walk;
 mod zone_wide;
 
 pub use finding::{Finding, Limits, Severity};
+pub use records::{of_large_ttl, of_records};
 
 use std::collections::HashSet;
 

@@ -59,6 +59,24 @@ fn apex(node: &Node, out: &mut Vec<Finding>) {
         });
     }
     timers(node, &soa, out);
+    zonemd(node, &soa, out);
+}
+
+/// A digest of another version than this one tells nobody anything (RFC 8976 §4).
+fn zonemd(node: &Node, soa: &Soa, out: &mut Vec<Finding>) {
+    let rdatas = node
+        .rrset(Rtype::ZONEMD)
+        .into_iter()
+        .flat_map(|set| set.rdatas());
+    let serials = rdatas.filter_map(|data| Some(u32::from_be_bytes(*data.first_chunk()?)));
+    if let Some(other) = serials.into_iter().find(|serial| *serial != soa.serial.0) {
+        warn(node, "zonemd-serial", "", out, |owner| {
+            format!(
+                "the ZONEMD of {owner} is of serial {other}, not {}",
+                soa.serial.0
+            )
+        });
+    }
 }
 
 /// Ranges wide enough for what RFC 1912 §2.2 and RIPE-203 advise and for what is usual since.

@@ -6,7 +6,6 @@ use super::{Finding, Severity::Warning};
 use crate::rr::{Name, RrSet, Rtype, rdata};
 use crate::zone::{Node, ZoneImage};
 
-const MANDATORY: u16 = 0;
 const ALPN: u16 = 1;
 const NO_DEFAULT_ALPN: u16 = 2;
 
@@ -106,17 +105,7 @@ impl Binding {
                 .then(|| "has parameters on an alias, which are ignored".into());
         }
         // §7.1.1.
-        if self.param(NO_DEFAULT_ALPN).is_some() && self.param(ALPN).is_none() {
-            return Some("has no-default-alpn without alpn".into());
-        }
-        // §8.
-        let listed = self.param(MANDATORY)?;
-        let missing = listed
-            .chunks_exact(2)
-            .map(|key| u16::from_be_bytes([key[0], key[1]]))
-            .find(|&key| key == MANDATORY || self.param(key).is_none())?;
-        Some(format!(
-            "lists key {missing} as mandatory, which it must not be or is not there"
-        ))
+        let lacks_alpn = self.param(NO_DEFAULT_ALPN).is_some() && self.param(ALPN).is_none();
+        lacks_alpn.then(|| "has no-default-alpn without alpn".into())
     }
 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::control::Control;
 use super::overriding::Overriding;
 use super::{Exit, Globals, offline};
+use crate::check;
 use crate::rr::Name;
 use crate::server::read_zone_file;
 
@@ -33,7 +34,7 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Exit> {
     let parsed = read_zone_file(&args.file, &args.name).with_context(|| file.to_string())?;
     if !parsed.problems.is_empty() {
         for problem in parsed.problems.iter().take(PROBLEMS_MAX) {
-            eprintln!("{file}: {problem}");
+            eprintln!("{}", problem.in_file(&args.file));
         }
         let more = parsed.problems.len().saturating_sub(PROBLEMS_MAX);
         if more > 0 {
@@ -43,6 +44,9 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Exit> {
             );
         }
         return Ok(Exit::Wanting);
+    }
+    for (owner, ttl) in &parsed.large_ttls {
+        eprintln!("{}", check::of_large_ttl(owner, *ttl));
     }
     // Sent record by record: the files that the text includes are on this side of the socket.
     let mut text = String::new();

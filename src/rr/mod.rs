@@ -1,7 +1,7 @@
 //! The vocabulary of the DNS: names, types, RDATA, RRsets, serials. Everything is in wire form.
 //!
-//! Read in order: `name` (owner names and their two keys), `rtype`, `rdata` (wire and presentation
-//! form), `rrset` (records of one owner and type, ready to send), `serial` (RFC 1982), `message`
+//! Read in order: `name` (owner names and their two keys), `rtype`, `token` (zone text cut into its
+//! pieces), `rdata` (wire and presentation form), `rrset` (records of one owner and type, ready to send), `serial` (RFC 1982), `message`
 //! (the few constants of the message format).
 //! Not here: zones (`zone`), messages as a whole (`answer`, `update`), zone files (`zonefile`).
 
@@ -11,6 +11,7 @@ pub mod rdata;
 mod rrset;
 mod rtype;
 mod serial;
+pub mod token;
 
 pub use name::{Key, Name, NameError, OrderKey};
 pub use rdata::{RdataError, Soa};

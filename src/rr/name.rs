@@ -32,6 +32,8 @@ pub enum NameError {
     LongName,
     #[error("a label is empty")]
     EmptyLabel,
+    #[error("it does not end in a dot, and no origin is known")]
+    Relative,
     #[error("a name has a compression pointer where none may stand")]
     Pointer,
     #[error("a compression pointer does not point back to an earlier name")]
@@ -111,6 +113,28 @@ impl Name {
                 }
                 _ => return Err(NameError::LongLabel),
             }
+        }
+    }
+
+    /// A name of a zone file: `@`, or relative to the origin unless it ends in a dot (RFC 1035 §5.1).
+    /// Without an origin it must end in a dot.
+    pub fn from_zone_text(text: &[u8], origin: Option<&Name>) -> Result<Name, NameError> {
+        let origin = || origin.ok_or(NameError::Relative);
+        if text == b"@" {
+            return origin().cloned();
+        }
+        let (labels, is_absolute) = labels_from_text(text)?;
+        match is_absolute {
+            true => Name::ending_in(labels, &[0]),
+            false => Name::ending_in(labels, origin()?.as_wire()),
+        }
+    }
+
+    fn ending_in(mut labels: Vec<u8>, end: &[u8]) -> Result<Name, NameError> {
+        labels.extend_from_slice(end);
+        match labels.len() {
+            0..=NAME_OCTETS_MAX => Ok(Name(labels.into())),
+            _ => Err(NameError::LongName),
         }
     }
 
@@ -203,7 +227,7 @@ impl Name {
 }
 
 /// The length of the uncompressed name at the start of `wire`.
-fn wire_len(wire: &[u8]) -> Result<usize, NameError> {
+pub(super) fn wire_len(wire: &[u8]) -> Result<usize, NameError> {
     let mut at = 0;
     loop {
         let octet = *wire.get(at).ok_or(NameError::Short)? as usize;
@@ -363,34 +387,36 @@ impl FromStr for Name {
 
     /// Presentation form (RFC 1035 §5.1), always absolute: a missing last dot is supplied.
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let mut wire = Vec::with_capacity(text.len() + 2);
-        if text == "." {
-            return Ok(Name::root());
-        }
-        let mut label = Vec::new();
-        let mut octets = text.bytes();
-        let mut ended = false;
-        while let Some(octet) = octets.next() {
-            ended = false;
-            match octet {
-                b'.' => {
-                    push_label(&mut wire, &label)?;
-                    label.clear();
-                    ended = true;
-                }
-                b'\\' => label.push(escaped(&mut octets)?),
-                other => label.push(other),
-            }
-        }
-        if !ended {
-            push_label(&mut wire, &label)?;
-        }
-        wire.push(0);
-        if wire.len() > NAME_OCTETS_MAX {
-            return Err(NameError::LongName);
-        }
-        Ok(Name(wire.into()))
+        let (labels, _) = labels_from_text(text.as_bytes())?;
+        Name::ending_in(labels, &[0])
     }
+}
+
+/// The labels of a name in presentation form, on the wire but for their end, and whether it ends in
+/// a dot.
+fn labels_from_text(text: &[u8]) -> Result<(Vec<u8>, bool), NameError> {
+    let mut wire = Vec::with_capacity(text.len() + 1);
+    if text == b"." {
+        return Ok((wire, true));
+    }
+    let mut label = Vec::new();
+    let mut octets = text.iter().copied();
+    let mut ended = false;
+    while let Some(octet) = octets.next() {
+        ended = octet == b'.';
+        match octet {
+            b'.' => {
+                push_label(&mut wire, &label)?;
+                label.clear();
+            }
+            b'\\' => label.push(escaped(&mut octets).ok_or(NameError::BadEscape)?),
+            other => label.push(other),
+        }
+    }
+    if !ended {
+        push_label(&mut wire, &label)?;
+    }
+    Ok((wire, ended))
 }
 
 fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
@@ -405,39 +431,45 @@ fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
     }
 }
 
-fn escaped(octets: &mut std::str::Bytes<'_>) -> Result<u8, NameError> {
-    let first = octets.next().ok_or(NameError::BadEscape)?;
+/// The octet that stands behind a backslash: a character, or three decimal digits up to 255
+/// (RFC 1035 §5.1).
+pub(super) fn escaped(octets: &mut impl Iterator<Item = u8>) -> Option<u8> {
+    let first = octets.next()?;
     if !first.is_ascii_digit() {
-        return Ok(first);
+        return Some(first);
     }
     let mut value = u32::from(first - b'0');
     for _ in 0..2 {
-        let digit = octets.next().filter(u8::is_ascii_digit);
-        value = value * 10 + u32::from(digit.ok_or(NameError::BadEscape)? - b'0');
+        let digit = octets.next().filter(u8::is_ascii_digit)?;
+        value = value * 10 + u32::from(digit - b'0');
     }
-    u8::try_from(value).map_err(|_| NameError::BadEscape)
+    u8::try_from(value).ok()
+}
+
+/// Presentation form with a last dot; what a zone file would misread is escaped.
+pub(super) fn write_wire(wire: &[u8], f: &mut impl fmt::Write) -> fmt::Result {
+    if wire == [0] {
+        return f.write_char('.');
+    }
+    for label in labels(wire) {
+        for &octet in label {
+            match octet {
+                b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
+                    f.write_char('\\')?;
+                    f.write_char(octet as char)?
+                }
+                0x21..=0x7E => f.write_char(octet as char)?,
+                _ => write!(f, "\\{octet:03}")?,
+            }
+        }
+        f.write_char('.')?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Name {
-    /// Presentation form with a last dot; what a zone file would misread is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        if self.is_root() {
-            return f.write_char('.');
-        }
-        for label in self.labels() {
-            for &octet in label {
-                match octet {
-                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
-                        write!(f, "\\{}", octet as char)?
-                    }
-                    0x21..=0x7E => f.write_char(octet as char)?,
-                    _ => write!(f, "\\{octet:03}")?,
-                }
-            }
-            f.write_char('.')?;
-        }
-        Ok(())
+        write_wire(&self.0, f)
     }
 }
 

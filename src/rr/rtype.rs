@@ -29,12 +29,19 @@ impl Rtype {
     pub const NSEC3: Rtype = Rtype(50);
     pub const CDS: Rtype = Rtype(59);
     pub const CDNSKEY: Rtype = Rtype(60);
+    pub const ZONEMD: Rtype = Rtype(63);
     pub const SVCB: Rtype = Rtype(64);
     pub const HTTPS: Rtype = Rtype(65);
     pub const TSIG: Rtype = Rtype(250);
     pub const IXFR: Rtype = Rtype(251);
     pub const AXFR: Rtype = Rtype(252);
     pub const ANY: Rtype = Rtype(255);
+
+    /// All ways in which it may be written: `TYPEn`, and its mnemonic if it has one.
+    pub fn spellings(self) -> [String; 2] {
+        let mnemonic = domain::base::Rtype::from_int(self.0);
+        [format!("TYPE{}", self.0), mnemonic.to_string()]
+    }
 
     /// A type of questions or of messages, which no zone holds: OPT, TKEY, TSIG, the Q-types
     /// and the meta types (RFC 6895 §3.1).
@@ -44,8 +51,13 @@ impl Rtype {
 }
 
 impl fmt::Display for Rtype {
+    /// The mnemonic of a type whose data have a form of their own, and of the meta types; others
+    /// are `TYPEn`, which every server reads (RFC 3597 §5).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        domain::base::Rtype::from_int(self.0).fmt(f)
+        match self.is_meta() || super::rdata::has_own_form(*self) {
+            true => domain::base::Rtype::from_int(self.0).fmt(f),
+            false => write!(f, "TYPE{}", self.0),
+        }
     }
 }
 

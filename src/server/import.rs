@@ -6,34 +6,38 @@ use std::path::Path;
 
 use super::StartError;
 use crate::change::{self, Body, Outcome, Submission};
+use crate::check;
 use crate::config::Config;
 use crate::guard::{self, Actor};
 use crate::rr::Name;
 use crate::zone::Reader;
-use crate::zonefile::{self, Parsed};
+use crate::zonefile::{self, Parsed, Problem};
 
 /// Problems shown for one file, and warnings.
 const SHOWN_MAX: usize = 20;
 
-/// Reads a zone file. `$INCLUDE` reaches files at or below the file's own folder, no others.
+/// Reads a zone file. `$INCLUDE` reaches files at or below the folder of the including file.
 pub fn read_zone_file(file: &Path, origin: &Name) -> io::Result<Parsed> {
     let text = std::fs::read(file)?;
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let include = |name: &str| read_below(folder, name);
+    let include = |inner: &Path, name: &str| read_below(&folder.join(inner), name);
     Ok(zonefile::parse(&text, origin, &include))
 }
 
 fn read_below(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
     let folder = folder.canonicalize()?;
     let path = folder.join(name).canonicalize()?;
+    let refused = |kind, reason: String| Err(io::Error::new(kind, reason));
     if !path.starts_with(&folder) {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!("it is not below {}", folder.display()),
-        ));
+        let reason = format!("it is not below {}", folder.display());
+        return refused(io::ErrorKind::PermissionDenied, reason);
+    }
+    // A pipe would be waited for without end.
+    if !path.is_file() {
+        return refused(io::ErrorKind::InvalidInput, "it is not a file".to_owned());
     }
     std::fs::read(path)
 }
@@ -104,6 +108,9 @@ fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), Sta
     if !parsed.problems.is_empty() {
         return Err(failed(shown(file, &parsed)));
     }
+    for (owner, ttl) in &parsed.large_ttls {
+        tracing::warn!(zone = %origin, "{}", check::of_large_ttl(owner, *ttl));
+    }
     let records = parsed.records.len();
     let outcome = change.submit(Submission {
         zone: origin.clone(),
@@ -153,9 +160,7 @@ fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), Sta
 
 /// The first problems, each with the file it is in.
 fn shown(file: &Path, parsed: &Parsed) -> Vec<String> {
-    let at = |problem: &zonefile::Problem| {
-        format!("{}:{}: {}", file.display(), problem.line, problem.reason)
-    };
+    let at = |problem: &Problem| problem.in_file(file);
     let mut lines: Vec<String> = parsed.problems.iter().take(SHOWN_MAX).map(at).collect();
     let more = parsed.problems.len().saturating_sub(SHOWN_MAX);
     if more > 0 {

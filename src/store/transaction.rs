@@ -151,16 +151,18 @@ impl<'a> Transaction<'a> {
         Ok(self.head()?.to_string())
     }
 
-    /// Puts in the place of every changed RRset's rows what is there after the change.
+    /// Puts in the place of every changed RRset's rows, however their type is spelled, what is there
+    /// after the change.
     pub fn write_diff(&self, zone: &Name, diff: &Diff) -> Result<(), StoreError> {
         let zone = zone.to_string();
         let mut delete = self
             .inner
-            .prepare_cached("DELETE FROM record WHERE zone = ? AND owner = ? AND type = ?")?;
+            .prepare_cached("DELETE FROM record WHERE zone = ? AND owner = ? AND type IN (?, ?)")?;
         let mut insert = self.insertion()?;
         for change in &diff.changes {
             let owner = change.owner.to_string();
-            delete.execute((&zone, &owner, change.rtype.to_string()))?;
+            let [number, mnemonic] = change.rtype.spellings();
+            delete.execute((&zone, &owner, number, mnemonic))?;
             if let Some(after) = &change.after {
                 insert_rrset(&mut insert, &zone, &change.owner, after)?;
             }

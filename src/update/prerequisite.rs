@@ -179,7 +179,7 @@ mod tests {
             ("none.example.com.", Rtype::A, Ok(())),
             ("x.wild.example.com.", Rtype::A, Ok(())),
             ("example.org.", Rtype::A, Err(Rcode::NotZone)),
-            ("www.example.com.", Rtype::OPT, Ok(())),
+            ("www.example.com.", Rtype::AXFR, Ok(())),
         ] {
             assert_eq!(bare(CLASS_NONE, owner, rtype), expected, "{owner} {rtype}");
         }

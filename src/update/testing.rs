@@ -1,10 +1,7 @@
 //! What the tests of this room are written in: zones as zone text, messages record by record.
 
-use domain::base::ToName;
-use domain::base::iana::Class;
-use domain::zonefile::inplace::{Entry, Zonefile};
-
 use crate::rr::message::{CLASS_ANY, CLASS_IN, CLASS_NONE, OPCODE_UPDATE};
+use crate::rr::token::Lexer;
 use crate::rr::{Name, Record, Rtype, rdata};
 use crate::zone::ZoneImage;
 
@@ -14,22 +11,22 @@ pub fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// Records in zone text, relative to example.com.
+/// Records in zone text, relative to example.com.: `owner TTL [IN] type RDATA`.
 pub fn records(text: &str) -> Vec<Record> {
-    let mut file = Zonefile::from(format!("{text}\n").as_str());
-    file.set_origin(ORIGIN.parse().unwrap());
-    file.set_default_class(Class::IN);
+    let origin = name(ORIGIN);
+    let mut lexer = Lexer::new(text.as_bytes());
+    let mut tokens = Vec::new();
     let mut records = Vec::new();
-    while let Some(entry) = file.next_entry().unwrap() {
-        let Entry::Record(record) = entry else {
-            panic!("only records");
-        };
-        let rtype = Rtype(record.rtype().to_int());
+    while let Some(opening) = lexer.entry(&mut tokens) {
+        opening.unwrap();
+        let word = |at: usize| std::str::from_utf8(tokens[at].text).unwrap();
+        let at = if word(2) == "IN" { 3 } else { 2 };
+        let rtype: Rtype = word(at).parse().unwrap();
         records.push(Record {
-            owner: Name::from_wire(record.owner().to_vec().as_octets()).unwrap(),
+            owner: Name::from_zone_text(tokens[0].text, Some(&origin)).unwrap(),
             rtype,
-            ttl: record.ttl().as_secs(),
-            rdata: rdata::from_scanned(rtype, record.into_data()).unwrap(),
+            ttl: word(1).parse().unwrap(),
+            rdata: rdata::from_tokens(rtype, &tokens[at + 1..], Some(&origin)).unwrap(),
         });
     }
     records

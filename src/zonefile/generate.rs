@@ -30,40 +30,36 @@ pub(super) fn range(text: &str) -> Result<impl Iterator<Item = i64> + use<>, Str
 }
 
 /// `template` with the number put in.
-pub(super) fn substitute(template: &str, number: i64) -> Result<String, String> {
-    let mut out = String::with_capacity(template.len() + 4);
+pub(super) fn substitute(template: &[u8], number: i64) -> Result<Vec<u8>, String> {
+    let mut out = Vec::with_capacity(template.len() + 4);
     let mut rest = template;
-    while let Some(at) = rest.find(['\\', '$']) {
-        out.push_str(&rest[..at]);
-        let mut behind = rest[at..].chars();
-        let special = behind.next();
-        let tail = behind.as_str();
-        rest = match (special, behind.next()) {
+    while let Some(at) = rest.iter().position(|octet| matches!(octet, b'\\' | b'$')) {
+        out.extend_from_slice(&rest[..at]);
+        rest = match &rest[at..] {
             // An escaped character stays as it is: `\$` is a dollar sign.
-            (Some('\\'), next) => {
-                out.push('\\');
-                out.extend(next);
-                behind.as_str()
-            }
-            (_, Some('$')) => {
-                out.push_str("\\$");
-                behind.as_str()
-            }
-            (_, Some('{')) => {
-                let (modifier, tail) = behind
-                    .as_str()
-                    .split_once('}')
-                    .ok_or_else(|| format!("{template:?} has ${{ without }}"))?;
-                out.push_str(&modified(modifier, number)?);
+            [b'\\', escaped, tail @ ..] => {
+                out.extend([b'\\', *escaped]);
                 tail
             }
-            _ => {
-                let _ = write!(out, "{number}");
+            [b'$', b'$', tail @ ..] => {
+                out.extend(b"\\$");
                 tail
             }
+            [b'$', b'{', tail @ ..] => {
+                let end = tail.iter().position(|octet| *octet == b'}');
+                let end = end.ok_or("there is a ${ without }")?;
+                let modifier = String::from_utf8_lossy(&tail[..end]);
+                out.extend(modified(&modifier, number)?.bytes());
+                &tail[end + 1..]
+            }
+            [_, tail @ ..] => {
+                out.extend(number.to_string().bytes());
+                tail
+            }
+            [] => unreachable!("something is there"),
         };
     }
-    out.push_str(rest);
+    out.extend_from_slice(rest);
     Ok(out)
 }
 
@@ -152,14 +148,11 @@ mod tests {
             ("$$", 7, "\\$"),
             ("\\\\$", 7, "\\\\7"),
         ] {
-            assert_eq!(
-                substitute(template, number).as_deref(),
-                Ok(result),
-                "{template}"
-            );
+            let text = substitute(template.as_bytes(), number).unwrap();
+            assert_eq!(String::from_utf8_lossy(&text), result, "{template}");
         }
         for template in ["${", "${0,1,q}", "${0,1,d,1}", "${-8}", "${,,}"] {
-            assert!(substitute(template, 7).is_err(), "{template}");
+            assert!(substitute(template.as_bytes(), 7).is_err(), "{template}");
         }
     }
 }

@@ -48,6 +48,15 @@ fn start(lab: Lab, zone: &str, what: &str) -> (Serving, Duration) {
     (serving, took)
 }
 
+fn tell_memory(serving: &Serving) {
+    let (now, most) = (serving.memory_kib("VmRSS"), serving.memory_kib("VmHWM"));
+    println!(
+        "in the end: {} MiB resident, {} MiB at most",
+        now / 1024,
+        most / 1024
+    );
+}
+
 #[track_caller]
 fn has_address(at: SocketAddr, transport: Transport, name: &str, address: Ipv4Addr) {
     let request = library::query(name, RecordType::A, Some(1232));
@@ -132,6 +141,7 @@ fn a_zone_of_very_many_records_is_imported_answered_changed_and_there_again_afte
         "an update with nsupdate, and seen: {:.1} ms",
         began.elapsed().as_secs_f64() * 50.0
     );
+    tell_memory(&serving);
     let (serving, took) = start(
         serving.stop(),
         "large.example.",
@@ -145,6 +155,7 @@ fn a_zone_of_very_many_records_is_imported_answered_changed_and_there_again_afte
         "new19.large.example.",
         Ipv4Addr::new(11, 255, 0, 1),
     );
+    tell_memory(&serving);
     let status = serving.lab.cli(&["--json", "status"]).json();
     // SOA, two NS, and those of the updates.
     assert_eq!(status["zones"][0]["records"], records + 3 + 20, "{status}");
@@ -186,6 +197,7 @@ fn very_many_zones_are_imported_answered_changed_and_there_again_after_a_restart
         serving.at,
         &format!("zone {last}\nupdate add new.{last} 60 A 11.255.0.1"),
     );
+    tell_memory(&serving);
     let (serving, took) = start(serving.stop(), &last, &format!("{zones} zones, again"));
     within("LASTGOOD_START_SECS", took);
     look(serving.at);
@@ -195,6 +207,7 @@ fn very_many_zones_are_imported_answered_changed_and_there_again_after_a_restart
         &format!("new.{last}"),
         Ipv4Addr::new(11, 255, 0, 1),
     );
+    tell_memory(&serving);
     let status = serving.lab.cli(&["--json", "status"]).json();
     let of = status["zones"].as_array().expect("a list");
     assert_eq!(of.len(), zones);

@@ -39,6 +39,8 @@ impl Dice {
 }
 
 const LABELS: &[&str] = &["a", "b", "c", "www", "Mixed", "_tcp", "ns", "x-1", "*"];
+/// The name of a child that may be a zone of its own as well.
+pub const CHILD: &str = "kid";
 const OUTSIDE: &[&str] = &["host.example.net.", "Example.ORG.", "ns.elsewhere.invalid."];
 const TTLS: &[u32] = &[0, 60, 300, 3600, 86_400];
 
@@ -81,8 +83,15 @@ pub fn zone(origin: &str, seed: u64) -> String {
     if draft.dice.one_in(2) {
         draft.own_server();
     }
+    if draft.dice.one_in(2) {
+        let child = draft.origin.child(CHILD.as_bytes()).expect("a short name");
+        draft.names.insert(child, Kind::Cut);
+    }
     for _ in 0..draft.dice.below(24) + 4 {
         draft.grow();
+    }
+    if draft.dice.one_in(8) {
+        draft.large();
     }
     let names: Vec<(Name, Kind)> = draft.names.clone().into_iter().collect();
     for (name, kind) in names {
@@ -126,10 +135,11 @@ impl Draft<'_> {
 
     /// One more name, below one that may have names below it.
     fn grow(&mut self) {
+        let child = self.origin.child(CHILD.as_bytes()).expect("a short name");
         let open: Vec<Name> = self
             .names
             .iter()
-            .filter(|(_, kind)| **kind != Kind::Dname)
+            .filter(|(name, kind)| **kind != Kind::Dname && **name != child)
             .map(|(name, _)| name.clone())
             .collect();
         let mut name = self.dice.pick(&open).clone();
@@ -240,6 +250,45 @@ impl Draft<'_> {
             "CAA" => format!("0 issue \"ca{n}.example.net\""),
             "RP" => format!("{target} txt{n}.example.net."),
             _ => format!("\\# 3 0102{n:02X}"),
+        }
+    }
+
+    /// What fills messages: many addresses, hosts, texts, servers of a child, aliases and labels.
+    fn large(&mut self) {
+        let large = self.origin.child(b"large").expect("a short name");
+        let at = |label: &str| large.child(label.as_bytes()).expect("a short name");
+        let mut deep = self.origin.clone();
+        while let Ok(deeper) = deep.child(b"l") {
+            deep = deeper;
+        }
+        self.record_ttl(&deep, 300, "A", "198.51.100.1");
+        self.record_ttl(&at("deep"), 300, "CNAME", &deep.to_string());
+        let count = self.dice.below(60) + 10;
+        for n in 0..count {
+            let host = at(&format!("host{n}"));
+            let server = at("cut")
+                .child(format!("ns{n}").as_bytes())
+                .expect("a short name");
+            self.record_ttl(&large, 300, "A", &format!("198.51.100.{n}"));
+            self.record_ttl(&large, 300, "MX", &format!("{n} {host}"));
+            self.record_ttl(&host, 300, "AAAA", &format!("2001:db8:1::{n}"));
+            if n < count / 4 {
+                self.record_ttl(&at("cut"), 300, "NS", &server.to_string());
+                self.record_ttl(&server, 300, "A", &format!("198.51.100.{n}"));
+                self.record_ttl(&at("beside"), 300, "NS", &host.to_string());
+            }
+            if n < 40 {
+                self.record_ttl(
+                    &at("text"),
+                    300,
+                    "TXT",
+                    &format!("\"{n} {}\"", "x".repeat(250)),
+                );
+            }
+            if n < 9 {
+                let next = at(&format!("alias{}", n + 1));
+                self.record_ttl(&at(&format!("alias{n}")), 300, "CNAME", &next.to_string());
+            }
         }
     }
 

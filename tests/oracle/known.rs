@@ -1,7 +1,8 @@
 //! Differences from the others that we stand by, each with its reason and the RFC section for it.
 //! `docs/conformance.md` has each by name.
 
-use lastgood::rr::Rtype;
+use lastgood::rr::message::CLASS_ANY;
+use lastgood::rr::{Name, Rtype};
 
 use crate::asking::Form;
 use crate::response::{Record, View};
@@ -9,7 +10,7 @@ use crate::verdict::{Case, Field};
 
 pub struct Known {
     pub name: &'static str,
-    pub field: Field,
+    pub fields: &'static [Field],
     pub why: &'static str,
     pub section: &'static str,
     /// Whether this is it; `theirs` is the view of one that the others agree with, or of any where
@@ -20,35 +21,80 @@ pub struct Known {
 pub const KNOWN: &[Known] = &[
     Known {
         name: "no-ns-beside-data",
-        field: Field::Authority,
+        fields: &[Field::Authority],
         why: "an answer has what was asked for; named and nsd add the zone's NS, knotd does not",
         section: "RFC 1034 §4.3.2, step 3.a",
         holds: no_ns_beside_data,
     },
     Known {
         name: "any-over-udp",
-        field: Field::Answer,
+        fields: &[Field::Answer],
         why: "ANY over UDP gets the smallest RRset of the name; knotd and nsd give the first, named all",
         section: "RFC 8482 §4.1",
         holds: any_over_udp,
     },
     Known {
         name: "any-over-tcp",
-        field: Field::Answer,
+        fields: &[Field::Answer],
         why: "ANY over TCP gets all, as from named; knotd and nsd give one RRset over TCP too",
         section: "RFC 8482 §4.4",
         holds: any_over_tcp,
     },
     Known {
+        name: "meta-types",
+        fields: &[Field::Rcode, Field::Aa, Field::Answer, Field::Authority],
+        why: "types of transactions and of mailboxes are no data: FORMERR or NOTIMP, as from named",
+        section: "RFC 6895 §3.1",
+        holds: |case, _| {
+            matches!(case.question.rtype.0, 41 | 249 | 250 | 253 | 254)
+                && case.ours.rcode == case.theirs[0].rcode
+        },
+    },
+    Known {
+        name: "any-class-without-aa",
+        fields: &[Field::Aa],
+        why: "what covers class IN has no authority for all classes; nsd says so too, but for aliases",
+        section: "RFC 1035 §6.2",
+        holds: |case, _| case.question.class == CLASS_ANY && !case.ours.aa,
+    },
+    Known {
+        name: "soa-for-any-class",
+        fields: &[Field::Authority],
+        why: "a negative answer to a question of class ANY has its SOA, as from knotd",
+        section: "RFC 2308 §3",
+        holds: |case, _| case.question.class == CLASS_ANY && case.is_alike(Field::Authority, 1),
+    },
+    Known {
+        name: "endless-chain",
+        fields: &[Field::Rcode, Field::Tc, Field::Answer, Field::Authority],
+        why: "a chain without end stops at twelve aliases; each of the others has a bound of its own",
+        section: "RFC 1034 §3.6.2",
+        holds: endless_chain,
+    },
+    Known {
         name: "rcode-of-truncated-any",
-        field: Field::Rcode,
+        fields: &[Field::Rcode],
         why: "the RCODE is the chain's end's, for ANY and for what does not fit too",
         section: "RFC 6604 §3",
         holds: |case, theirs| case.question.rtype == Rtype::ANY && case.ours.tc && theirs.tc,
     },
     Known {
+        name: "glue-or-tc",
+        fields: &[Field::Tc],
+        why: "a referral without room for the glue it cannot do without is truncated; others leave it out",
+        section: "RFC 9471 §3.1",
+        holds: glue_or_tc,
+    },
+    Known {
+        name: "spelling-kept",
+        fields: &[Field::Tc],
+        why: "names in data keep the zone's spelling, and point to no name that is spelled otherwise",
+        section: "RFC 4343 §4.1",
+        holds: spelling_kept,
+    },
+    Known {
         name: "fits-compressed",
-        field: Field::Tc,
+        fields: &[Field::Tc, Field::Authority],
         why: "what fits is sent; the others compress less and truncate",
         section: "RFC 2181 §9",
         holds: fits_compressed,
@@ -83,6 +129,14 @@ fn any_over_udp(case: &Case, theirs: &View) -> bool {
         && octets(case.ours) <= octets(theirs)
 }
 
+/// Ours has as many aliases as there may be in an answer, or would have.
+fn endless_chain(case: &Case, _: &View) -> bool {
+    let answer = &case.ours.answer;
+    let aliases = answer.iter().filter(|r| r.rtype == Rtype::CNAME).count();
+    let by_dname = answer.iter().any(|r| r.rtype == Rtype::DNAME);
+    aliases == 12 || case.ours.tc && by_dname && aliases > 5
+}
+
 fn any_over_tcp(case: &Case, theirs: &View) -> bool {
     case.question.rtype == Rtype::ANY
         && case.form == Form::Tcp
@@ -92,11 +146,45 @@ fn any_over_tcp(case: &Case, theirs: &View) -> bool {
             .all(|record| case.ours.answer.contains(record))
 }
 
-fn fits_compressed(case: &Case, theirs: &View) -> bool {
-    // Someone who did fit it in says the same.
-    let agrees = |other: &&View| {
-        let own = (&case.ours.answer, &case.ours.authority);
-        !other.tc && (&other.answer, &other.authority) == own
+fn fits_compressed(case: &Case, _: &View) -> bool {
+    let others = case.theirs.iter();
+    let (truncated, whole): (Vec<&View>, Vec<&View>) = others.partition(|view| view.tc);
+    // knotd leaves out the SOA without a word.
+    let is_whole = |view: &&View| view.answer == case.ours.answer;
+    case.form != Form::Tcp && !case.ours.tc && !truncated.is_empty() && whole.iter().any(is_whole)
+}
+
+/// Theirs lacks an address, which the zone has, of a server at or below the cut.
+fn glue_or_tc(case: &Case, theirs: &View) -> bool {
+    let image = &case.zone.image;
+    let cut = theirs.authority.iter().find(|r| r.rtype == Rtype::NS);
+    let Some(cut) = cut.and_then(|ns| Name::from_wire(&ns.owner).ok()) else {
+        return false;
     };
-    case.form != Form::Tcp && theirs.tc && !case.ours.tc && case.theirs.iter().any(agrees)
+    let targets = image
+        .rrset(&cut, Rtype::NS)
+        .into_iter()
+        .flat_map(|ns| ns.targets());
+    let addresses = |target: Name| {
+        let types = [Rtype::A, Rtype::AAAA].into_iter();
+        let sets = types.filter_map(move |rtype| Some((rtype, image.rrset(&target, rtype)?.len())));
+        sets.map(|(_, len)| len).sum::<usize>()
+    };
+    let needed: usize = targets
+        .filter(|target| target.is_at_or_below(&cut))
+        .map(addresses)
+        .sum();
+    case.ours.tc && !theirs.tc && theirs.additional.len() < needed
+}
+
+/// Something in the reply has capitals in the names of its data.
+fn spelling_kept(case: &Case, theirs: &View) -> bool {
+    let capitals = |record: &&Record| {
+        let owner = Name::from_wire(&record.owner).expect("a name");
+        let rrset = case.zone.image.rrset(&owner, record.rtype);
+        matches!(record.rtype, Rtype::NS | Rtype::CNAME | Rtype::MX)
+            && rrset.is_some_and(|rrset| rrset.body().iter().any(u8::is_ascii_uppercase))
+    };
+    let mut records = theirs.answer.iter().chain(&theirs.authority);
+    case.form != Form::Tcp && case.ours.tc && !theirs.tc && records.any(|r| capitals(&r))
 }

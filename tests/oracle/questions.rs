@@ -52,6 +52,11 @@ const TYPES: &[Rtype] = &[
     Rtype(65280),
 ];
 
+/// One that is unassigned among the meta types, TKEY, MAILB, MAILA, OPT, TSIG.
+const META_TYPES: [u16; 6] = [200, 249, 253, 254, 41, 250];
+/// CH, HS, NONE, ANY, one that is unassigned.
+const CLASSES: [u16; 5] = [3, 4, 254, 255, 77];
+
 pub fn of(zone: &Zone) -> Vec<Question> {
     let image = &zone.image;
     let mut types: BTreeSet<Rtype> = TYPES.iter().copied().collect();
@@ -81,14 +86,29 @@ pub fn of(zone: &Zone) -> Vec<Question> {
         }
     }
     names.insert("beside.all.zones.".parse().expect("a name"));
-    names
+    let mut questions: Vec<Question> = names
         .iter()
         .flat_map(|name| {
             types
                 .iter()
                 .map(|&rtype| Question::new(name.clone(), rtype))
         })
-        .collect()
+        .collect();
+    questions.extend(out_of_the_ordinary(image.origin()));
+    questions
+}
+
+/// Types that no zone holds, and classes other than IN.
+fn out_of_the_ordinary(origin: &Name) -> impl Iterator<Item = Question> {
+    let names = [Some(origin.clone()), origin.child(b"beside").ok()];
+    names.into_iter().flatten().flat_map(|name| {
+        let types = META_TYPES.map(|code| Question::new(name.clone(), Rtype(code)));
+        let classes = CLASSES.map(|class| Question {
+            class,
+            ..Question::new(name.clone(), Rtype::A)
+        });
+        types.into_iter().chain(classes)
+    })
 }
 
 fn deeper(name: &Name) -> Option<Name> {

@@ -7,28 +7,58 @@ use crate::known::KNOWN;
 use crate::peers::Kind;
 use crate::response::View;
 use crate::verdict::{BINDING, Case, Field, Standing};
+use crate::zones::Zone;
 
 /// Unexplained differences shown in full.
 const SHOWN_MAX: usize = 40;
 /// Of one field in one zone.
 const ALIKE_MAX: usize = 2;
 
+/// A zone and a field that differs in it.
+type What = (String, Field);
+
 #[derive(Default)]
 pub struct Report {
-    pub zones: usize,
-    pub names: usize,
+    zones: usize,
+    names: usize,
     /// Questions, each counted once for each form it was put in.
-    pub questions: usize,
+    questions: usize,
     known: BTreeMap<&'static str, usize>,
     /// No two of those who bind agree, and none of them with us.
     alone: BTreeMap<Field, usize>,
     voices: BTreeMap<(usize, Field), usize>,
     unexplained: usize,
-    shown: Vec<String>,
-    shown_of: BTreeMap<(String, Field), usize>,
+    shown: Vec<(What, String)>,
 }
 
 impl Report {
+    pub fn zone(&mut self, zone: &Zone) {
+        self.zones += 1;
+        self.names += zone.image.node_count();
+    }
+
+    /// What was found elsewhere.
+    pub fn add(&mut self, other: Report) {
+        self.zones += other.zones;
+        self.names += other.names;
+        self.questions += other.questions;
+        self.unexplained += other.unexplained;
+        for (name, count) in other.known {
+            *self.known.entry(name).or_default() += count;
+        }
+        for (field, count) in other.alone {
+            *self.alone.entry(field).or_default() += count;
+        }
+        for (voice, count) in other.voices {
+            *self.voices.entry(voice).or_default() += count;
+        }
+        for (what, text) in other.shown {
+            if self.wants(&what) {
+                self.shown.push((what, text));
+            }
+        }
+    }
+
     pub fn take(&mut self, case: &Case) {
         self.questions += 1;
         for field in Field::ALL {
@@ -62,12 +92,15 @@ impl Report {
     }
 
     fn show(&mut self, case: &Case, field: Field, how: &str) {
-        let alike = (case.zone.origin.clone(), field);
-        let alike = self.shown_of.entry(alike).or_default();
-        *alike += 1;
-        if self.shown.len() < SHOWN_MAX && *alike <= ALIKE_MAX {
-            self.shown.push(format!("{field:?} {how}: {case}"));
+        let what = (case.zone.origin.clone(), field);
+        if self.wants(&what) {
+            self.shown.push((what, format!("{field:?} {how}: {case}")));
         }
+    }
+
+    fn wants(&self, what: &What) -> bool {
+        let alike = self.shown.iter().filter(|(shown, _)| shown == what);
+        self.shown.len() < SHOWN_MAX && alike.count() < ALIKE_MAX
     }
 
     /// Entries of the table that no difference called for.
@@ -85,14 +118,14 @@ impl Report {
 
 fn known(case: &Case, field: Field, theirs: &[&View]) -> Option<&'static str> {
     let holds = |entry: &&crate::known::Known| {
-        entry.field == field && theirs.iter().any(|theirs| (entry.holds)(case, theirs))
+        entry.fields.contains(&field) && theirs.iter().any(|theirs| (entry.holds)(case, theirs))
     };
     KNOWN.iter().find(holds).map(|entry| entry.name)
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for shown in &self.shown {
+        for (_, shown) in &self.shown {
             writeln!(f, "{shown}")?;
         }
         writeln!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use lastgood::rr::{Name, Rtype};
 use lastgood::server::read_zone_file;
-use lastgood::zone::{Found, ZoneImage};
+use lastgood::zone::ZoneImage;
 
 use crate::generator;
 use crate::questions::Question;
@@ -39,14 +39,6 @@ impl Zone {
         }
     }
 
-    /// A name that may be a zone as well: nsd loads none at or below a DNAME of another.
-    fn child(&self) -> Option<String> {
-        let child = self.image.origin().child(b"a").ok()?;
-        let own = self.image.rrset(&child, Rtype::DNAME).is_some();
-        let found = self.image.find(child.key().as_bytes());
-        (!own && !matches!(found, Found::Dname(_))).then(|| child.to_string())
-    }
-
     pub fn question_for_soa(&self) -> Question {
         Question::new(self.image.origin().clone(), Rtype::SOA)
     }
@@ -74,16 +66,28 @@ pub fn of_the_repository() -> Vec<Zone> {
 }
 
 /// Zones made up from `seed` and the numbers after it. Every fifth is a child of the one before, so
-/// that both sides of a cut, or what is no cut, are served.
+/// that both sides of a cut, or of what is no cut, are served.
 pub fn generated(count: usize, seed: u64, folder: &Path) -> Vec<Zone> {
     let mut zones: Vec<Zone> = Vec::new();
     for n in 0..count {
         let seed = seed.wrapping_add(n as u64);
-        let child = zones.last().and_then(Zone::child).filter(|_| n % 5 == 4);
-        let origin = child.unwrap_or_else(|| format!("z{seed}.test."));
-        let file = folder.join(format!("{origin}zone"));
-        fs::write(&file, generator::zone(&origin, seed)).expect("a zone file");
-        zones.push(Zone::read(&origin, &file, Some(seed)));
+        let parent = zones.last().filter(|_| n % 5 == 4);
+        let child = parent.and_then(|parent| child(&parent.image, seed, folder));
+        zones.push(child.unwrap_or_else(|| write(&format!("z{seed}.test."), seed, folder)));
     }
     zones
+}
+
+/// nsd looks below a DNAME across zones: what holds in one must hold in both.
+fn child(parent: &ZoneImage, seed: u64, folder: &Path) -> Option<Zone> {
+    let origin = parent.origin().child(generator::CHILD.as_bytes()).ok()?;
+    let child = write(&origin.to_string(), seed, folder);
+    let redirects = |image: &ZoneImage| image.apex().rrset(Rtype::DNAME).is_some();
+    (!redirects(parent) && !redirects(&child.image)).then_some(child)
+}
+
+fn write(origin: &str, seed: u64, folder: &Path) -> Zone {
+    let file = folder.join(format!("{origin}zone"));
+    fs::write(&file, generator::zone(origin, seed)).expect("a zone file");
+    Zone::read(origin, &file, Some(seed))
 }

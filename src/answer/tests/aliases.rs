@@ -54,6 +54,25 @@ fn an_alias_does_not_lead_into_another_zone_served_here() {
 }
 
 #[test]
+fn an_alias_into_a_child_that_is_served_ends_there_whatever_the_parent_has_below_the_cut() {
+    let parent = "www.example. 60 CNAME host.kid.example.
+         gone.example. 60 CNAME no.kid.example.
+         apex.example. 60 CNAME kid.example.
+         kid.example. 60 NS ns.kid.example.
+         ns.kid.example. 60 A 192.0.2.1";
+    let child = served(&format!(
+        "kid.example. {SOA}\nkid.example. 60 NS ns.kid.example.\nhost.kid.example. 60 A 192.0.2.2"
+    ));
+    let zones = example(parent).with(child);
+    for qname in ["www.example.", "gone.example.", "apex.example."] {
+        let seen = ask(&zones, qname, "A");
+        assert_eq!((seen.rcode, seen.aa), (ResponseCode::NoError, true));
+        assert_eq!(seen.answer.len(), 1, "{seen:?}");
+        assert!(seen.authority.is_empty() && seen.additional.is_empty());
+    }
+}
+
+#[test]
 fn loops_and_long_chains_end_in_a_bounded_answer() {
     let mut lines = "self.example. 60 CNAME Self.example.
          a.example. 60 CNAME b.example.

@@ -115,3 +115,64 @@ fn in_domain_glue_that_does_not_fit_truncates_and_other_glue_does_not() {
     assert!(!seen.tc && seen.authority.len() == 9);
     assert!(!seen.additional.is_empty() && seen.additional.len() < 18);
 }
+
+#[test]
+fn what_stands_at_or_below_a_cut_is_hidden_by_the_topmost_one() {
+    let zone = example(
+        "sub.example. 60 NS ns.sub.example.
+         sub.example. 60 TXT \"beside the cut\"
+         ns.sub.example. 60 A 192.0.2.1
+         alias.sub.example. 60 CNAME www.example.
+         dname.sub.example. 60 DNAME example.
+         *.sub.example. 60 A 192.0.2.2
+         low.sub.example. 60 NS ns.low.sub.example.
+         ns.low.sub.example. 60 A 192.0.2.3",
+    );
+    for qname in [
+        "sub.example.",
+        "ns.sub.example.",
+        "alias.sub.example.",
+        "x.dname.sub.example.",
+        "covered.sub.example.",
+        "low.sub.example.",
+        "ns.low.sub.example.",
+        "x.low.sub.example.",
+    ] {
+        for rtype in [
+            "A", "NS", "SOA", "CNAME", "TXT", "DNAME", "ANY", "NSEC", "RRSIG",
+        ] {
+            let seen = ask(&zone, qname, rtype);
+            assert_eq!((seen.rcode, seen.aa), (ResponseCode::NoError, false));
+            assert!(seen.answer.is_empty(), "{qname} {rtype}: {seen:?}");
+            assert_eq!(seen.authority, ["sub.example. 60 IN NS ns.sub.example."]);
+            assert_eq!(seen.additional, ["ns.sub.example. 60 IN A 192.0.2.1"]);
+        }
+    }
+}
+
+#[test]
+fn servers_at_the_cut_itself_and_at_the_apex_have_their_addresses_with_the_referral() {
+    let zone = example(
+        "example. 60 A 192.0.2.1
+         at.example. 60 NS at.example.
+         at.example. 60 A 192.0.2.2
+         above.example. 60 NS example.
+         covered.example. 60 NS any.w.example.
+         *.w.example. 60 AAAA 2001:db8::1
+         alias.example. 60 NS www.example.
+         www.example. 60 CNAME example.",
+    );
+    for (cut, glue) in [
+        ("at.example.", &["at.example. 60 IN A 192.0.2.2"][..]),
+        ("above.example.", &["example. 60 IN A 192.0.2.1"]),
+        (
+            "covered.example.",
+            &["any.w.example. 60 IN AAAA 2001:db8::1"],
+        ),
+        ("alias.example.", &[]),
+    ] {
+        let seen = ask(&zone, &format!("x.{cut}"), "A");
+        assert_eq!((seen.authority.len(), seen.tc), (1, false), "{cut}");
+        assert_eq!(seen.additional, glue, "{cut}");
+    }
+}

@@ -73,3 +73,34 @@ fn names_are_compressed_when_an_rrset_would_not_fit_otherwise() {
     assert_eq!((seen.answer.len(), seen.tc), (12, false));
     assert!(seen.answer[7].ends_with(&format!("MX 7 mail7.{long}.example.")));
 }
+
+#[test]
+fn names_already_copied_are_compressed_when_what_follows_would_not_fit_otherwise() {
+    let long = "x".repeat(60);
+    let (text, other) = ("t".repeat(250), "o".repeat(40));
+    let zone = example(&format!(
+        "w.{long}.example. 60 CNAME t.{long}.example.
+         t.{long}.example. 60 TXT \"{text}\"
+         t.{long}.example. 60 TXT \"{other}\"\n"
+    ));
+    let octets = Ask::new(&zone, &format!("w.{long}.example."), "TXT").octets();
+    let seen = Seen::of(&octets);
+    assert_eq!(
+        (seen.answer.len(), seen.tc),
+        (3, false),
+        "{} octets",
+        octets.len()
+    );
+    assert!(octets.len() <= 512 && octets.len() + long.len() > 512);
+}
+
+#[test]
+fn names_of_many_labels_are_compressed_as_well() {
+    let labels = "l.".repeat(100);
+    let mut lines = String::new();
+    for n in 0..8 {
+        lines += &format!("{n}.{labels}example. 60 CNAME {}.{labels}example.\n", n + 1);
+    }
+    let seen = ask(&example(&lines), &format!("0.{labels}example."), "A");
+    assert_eq!((seen.answer.len(), seen.tc), (8, false));
+}

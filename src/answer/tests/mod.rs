@@ -5,6 +5,7 @@ mod delegations;
 mod doors;
 mod fit;
 mod held;
+mod limits;
 mod members;
 mod mutations;
 mod names;

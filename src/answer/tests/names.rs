@@ -104,3 +104,55 @@ fn a_wildcard_alias_is_followed_but_not_when_it_is_asked_for() {
         ]
     );
 }
+
+#[test]
+fn empty_non_terminals_below_an_asterisk_block_wildcards_as_anywhere() {
+    let zone = example(
+        "*.example. 60 A 192.0.2.1
+         *.sub.example. 60 TXT \"covers\"
+         host.*.sub.example. 60 A 192.0.2.2
+         leaf.ent.*.sub.example. 60 A 192.0.2.3",
+    );
+    assert_eq!(ask(&zone, "other.sub.example.", "TXT").answer.len(), 1);
+    // `sub` is the closest encloser: its wildcard has no address, and the one above is not asked.
+    ask(&zone, "other.sub.example.", "A").is_negative(ResponseCode::NoError);
+    ask(&zone, "host.other.sub.example.", "A").is_negative(ResponseCode::NoError);
+    ask(&zone, "ent.*.sub.example.", "A").is_negative(ResponseCode::NoError);
+    for missing in [
+        "x.host.*.sub.example.",
+        "x.ent.*.sub.example.",
+        "x.*.sub.example.",
+    ] {
+        ask(&zone, missing, "A").is_negative(ResponseCode::NXDomain);
+    }
+}
+
+#[test]
+fn an_asterisk_in_a_question_or_as_a_target_is_an_ordinary_label() {
+    let zone = example(
+        "*.w.example. 60 A 192.0.2.1
+         to.example. 60 CNAME *.w.example.
+         below.example. 60 CNAME x.*.w.example.
+         star.example. 60 CNAME *.empty.example.
+         a.empty.example. 60 A 192.0.2.2",
+    );
+    assert_eq!(
+        ask(&zone, "*.w.example.", "A").answer,
+        ["*.w.example. 60 IN A 192.0.2.1"]
+    );
+    assert_eq!(
+        ask(&zone, "to.example.", "A").answer[1],
+        "*.w.example. 60 IN A 192.0.2.1"
+    );
+    // Names below the wildcard's own have it as their encloser, which has no wildcard.
+    ask(&zone, "x.*.w.example.", "A").is_negative(ResponseCode::NXDomain);
+    ask(&zone, "below.example.", "A").is_negative(ResponseCode::NXDomain);
+    ask(&zone, "star.example.", "A").is_negative(ResponseCode::NXDomain);
+    ask(&zone, "*.empty.example.", "A").is_negative(ResponseCode::NXDomain);
+    // An asterisk that is not the whole label, or not the first, covers nothing.
+    let zone = example("*a.example. 60 A 192.0.2.1");
+    ask(&zone, "ba.example.", "A").is_negative(ResponseCode::NXDomain);
+    let zone = example("x.*.example. 60 A 192.0.2.2");
+    ask(&zone, "y.example.", "A").is_negative(ResponseCode::NoError);
+    ask(&zone, "x.y.example.", "A").is_negative(ResponseCode::NoError);
+}

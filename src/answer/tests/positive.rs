@@ -69,6 +69,62 @@ fn addresses_of_targets_in_the_zone_go_along_once() {
 }
 
 #[test]
+fn every_type_with_a_host_in_its_data_brings_the_addresses_of_the_host() {
+    let zone = example(
+        "example. 60 NS host.example.
+         t.example. 60 MX 1 host.example.
+         t.example. 60 SRV 0 0 1 host.example.
+         t.example. 60 NAPTR 1 1 \"a\" \"x\" \"\" host.example.
+         t.example. 60 SVCB 1 host.example.
+         t.example. 60 HTTPS 0 host.example.
+         t.example. 60 PTR host.example.
+         host.example. 60 A 192.0.2.1",
+    );
+    let host = ["host.example. 60 IN A 192.0.2.1"];
+    for rtype in ["MX", "SRV", "NAPTR", "SVCB", "HTTPS"] {
+        assert_eq!(ask(&zone, "t.example.", rtype).additional, host, "{rtype}");
+    }
+    assert_eq!(ask(&zone, "example.", "NS").additional, host);
+    assert!(ask(&zone, "t.example.", "PTR").additional.is_empty());
+}
+
+#[test]
+fn all_but_the_owner_asked_for_is_spelled_as_in_the_zone() {
+    let zone = example(
+        "Www.Example. 60 MX 10 Mail.Example.
+         Mail.Example. 60 A 192.0.2.1
+         alias.example. 60 CNAME WWW.example.",
+    );
+    let seen = ask(&zone, "wWW.eXAMPLE.", "MX");
+    assert_eq!(seen.question, ["wWW.eXAMPLE. IN MX"]);
+    assert_eq!(seen.answer, ["wWW.eXAMPLE. 60 IN MX 10 Mail.Example."]);
+    assert_eq!(seen.additional, ["Mail.Example. 60 IN A 192.0.2.1"]);
+    assert_eq!(
+        ask(&zone, "ALIAS.example.", "MX").answer,
+        [
+            "ALIAS.example. 60 IN CNAME WWW.example.",
+            "Www.Example. 60 IN MX 10 Mail.Example.",
+        ]
+    );
+}
+
+#[test]
+fn types_of_signed_zones_are_data_like_any_other_in_an_unsigned_one() {
+    let zone = example(
+        "a.example. 60 A 192.0.2.1
+         c.example. 60 CNAME a.example.
+         d.example. 60 DS 1 8 2 0000000000000000000000000000000000000000000000000000000000000000",
+    );
+    for rtype in ["DS", "DNSKEY", "NSEC", "RRSIG", "NSEC3PARAM", "CDS"] {
+        ask(&zone, "a.example.", rtype).is_negative(ResponseCode::NoError);
+        let seen = Ask::new(&zone, "no.example.", rtype).edns(1232).get();
+        seen.is_negative(ResponseCode::NXDomain);
+    }
+    assert_eq!(ask(&zone, "d.example.", "DS").answer.len(), 1);
+    assert_eq!(ask(&zone, "c.example.", "DS").answer.len(), 1, "the alias");
+}
+
+#[test]
 fn any_is_one_small_rrset_over_udp_and_whole_over_tcp() {
     let zone = example(
         "a.example. 60 TXT \"a text that is far longer than an address\"
@@ -119,12 +175,24 @@ fn zones_that_are_not_ours_and_unknown_classes_are_refused_without_data() {
         Ask::new(&zone, ".", "NS"),
         Ask::new(&zone, "a.example.", "A").class(4),
         Ask::new(&zone, "a.example.", "A").class(254),
-        Ask::new(&zone, "a.example.", "A").class(255),
+        Ask::new(&zone, "a.elsewhere.", "A").class(255),
     ] {
         let seen = ask.get();
         assert_eq!(seen.rcode, ResponseCode::Refused);
         assert!(!seen.aa && seen.question.len() == 1);
         assert!(seen.answer.is_empty() && seen.authority.is_empty() && seen.additional.is_empty());
+    }
+}
+
+#[test]
+fn a_question_for_any_class_is_answered_from_class_in_without_authority() {
+    let zone = example("a.example. 60 A 192.0.2.1");
+    for qname in ["a.example.", "no.example."] {
+        let plain = ask(&zone, qname, "A");
+        let seen = Ask::new(&zone, qname, "A").class(255).get();
+        assert_eq!((seen.rcode, seen.aa), (plain.rcode, false));
+        assert_eq!(seen.answer, plain.answer);
+        assert_eq!(seen.authority, plain.authority);
     }
 }
 

@@ -101,7 +101,7 @@ fn text(rtype: Rtype, target: &str, n: u8) -> String {
         Rtype::SRV => format!("0 0 53 {target}"),
         Rtype::HTTPS => format!("{} {target}", n % 2),
         Rtype::TXT => format!("\"{n}\""),
-        Rtype::DS => format!("{n} 13 2 00"),
+        Rtype::DS => format!("{n} 13 3 00"),
         Rtype::SOA => format!("{target} h.z. {} 3600 600 1209600 300", n % 2),
         _ => target.to_owned(),
     }

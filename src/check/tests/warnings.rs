@@ -167,3 +167,33 @@ fn a_referral_that_would_be_truncated() {
     assert_eq!(with(&lines), ["warning referral-large sub"]);
     sound(&lines[..20]);
 }
+
+#[test]
+fn a_zone_digest_of_another_version() {
+    let digest = "ZONEMD 7 1 1 00112233445566778899AABBCCDDEEFF";
+    assert_eq!(with(&[&format!("@ {digest}")]), ["warning zonemd-serial @"]);
+    let digest = digest.replace(" 7 ", " 1 ");
+    sound(&[&format!("@ {digest}")]);
+}
+
+#[test]
+fn ttls_that_differ_and_duplicates_in_a_list_of_records() {
+    let with_ttl = |line: &str, ttl| Record {
+        ttl,
+        ..record(line)
+    };
+    let records = [
+        with_ttl("a A 192.0.2.1", 60),
+        with_ttl("A A 192.0.2.2", 70),
+        with_ttl("a NS b.example.com.", 60),
+        with_ttl("a NS B.example.com.", 60),
+        with_ttl("b A 192.0.2.1", 60),
+    ];
+    assert_eq!(
+        told(&super::super::of_records(&records)),
+        [
+            "warning duplicate a NS b.example.com.",
+            "warning ttl-differs a A"
+        ]
+    );
+}

@@ -32,7 +32,7 @@ fn a_row_that_is_no_record_is_told_with_its_reason() {
     let mut reasons = s.reasons();
     reasons.sort();
     let expected = [
-        "A data do not parse: it goes on after",
+        "A data do not parse: there is another line behind them",
         "A data do not parse",
         "ANY is a type of questions",
         "\"NONSENSE\" is not a record type",

@@ -2,6 +2,7 @@ mod audit;
 mod damage;
 mod ledger;
 mod scrub;
+mod types;
 
 use std::fs;
 

@@ -144,7 +144,7 @@ fn change_of(
         scrub: None,
     };
     let change = change::start(settings, counters, publish, reader).handle;
-    let parsed = zonefile::parse(zone_text().as_bytes(), &zone, &|_| unreachable!());
+    let parsed = zonefile::parse(zone_text().as_bytes(), &zone, &|_, _| unreachable!());
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
     let import = change.submit(Submission {
         zone,

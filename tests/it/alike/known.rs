@@ -41,7 +41,6 @@ pub struct KnownSet {
 const NOERROR: u8 = 0;
 const FORMERR: u8 = 1;
 const SERVFAIL: u8 = 2;
-const NOTIMP: u8 = 4;
 const REFUSED: u8 = 5;
 const YXDOMAIN: u8 = 6;
 const NXRRSET: u8 = 8;
@@ -75,12 +74,20 @@ pub const RCODES: &[KnownRcode] = &[
         },
     },
     KnownRcode {
+        what: "a prerequisite of a type of questions is judged in its turn",
+        section: "RFC 2136 §3.2: the first that does not hold decides",
+        is_it: |pair| {
+            let mut rows = pair.message.prerequisites.iter();
+            OF_PREREQUISITES.contains(&pair.rcodes[0])
+                && pair.rcodes[1] == FORMERR
+                && rows.any(|row| row.class == IN && row.rtype.is_meta())
+        },
+    },
+    KnownRcode {
         what: "a zone of class CH, ANY or NONE is none of ours",
         section: "RFC 2136 §3.1.2",
         is_it: |pair| {
-            pair.rcodes[0] == NOTAUTH
-                && [NOTIMP, FORMERR, REFUSED].contains(&pair.rcodes[1])
-                && pair.message.zones.iter().any(|zone| zone.class != IN)
+            pair.rcodes[0] == NOTAUTH && pair.message.zones.iter().any(|zone| zone.class != IN)
         },
     },
     KnownRcode {
@@ -285,6 +292,12 @@ pub const SETS: &[KnownSet] = &[
     },
 ];
 
+/// A reason for another serial where nothing else is.
+const SPELLING: (&str, &str) = (
+    "named takes another spelling of an owner for a change",
+    "RFC 4343 §3: it is the same name, and nothing has changed",
+);
+
 /// Why these two differ: all the reasons it takes, or none where one is missing.
 pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
     if pair.rcodes[0] != pair.rcodes[1] {
@@ -297,7 +310,8 @@ pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
         reasons.push(known.what);
     }
     if pair.zones[0].serial != pair.zones[1].serial && reasons.is_empty() {
-        return None;
+        let is_spelling = pair.who == "named" && pair.zones[0].serial == pair.before.serial;
+        return is_spelling.then(|| vec![SPELLING.0]);
     }
     reasons.sort();
     reasons.dedup();
@@ -308,7 +322,8 @@ pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
 pub fn section(reason: &str) -> &'static str {
     let rcodes = RCODES.iter().map(|known| (known.what, known.section));
     let sets = SETS.iter().map(|known| (known.what, known.section));
-    let found = rcodes.chain(sets).find(|(what, _)| *what == reason);
+    let mut all = rcodes.chain(sets).chain([SPELLING]);
+    let found = all.find(|(what, _)| *what == reason);
     found.map_or("", |(_, section)| section)
 }
 

@@ -9,7 +9,7 @@ mod generate;
 mod known;
 mod random;
 mod servers;
-mod wire;
+pub mod wire;
 mod zone;
 
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl Trio {
         // Each rule that can refuse an update is off.
         let config = lab::head()
             + "[[zone]]\nname = \"alike.test.\"\nfile = \"alike.zone\"\n\
-               [zone.limits]\nvalidate = \"off\"\nmin_members = \"off\"\n";
+               [zone.limits]\nvalidate = \"off\"\nmin_members = \"off\"\nttl = \"off\"\n";
         Trio {
             origin: ORIGIN.parse().expect("a name"),
             lab: Lab::of(&config, &[("alike.zone", ZONE_TEXT)]),

@@ -10,7 +10,7 @@ use domain::base::iana::{Class, Opcode};
 use domain::base::message_builder::AuthorityBuilder;
 use domain::base::{Message as Raw, MessageBuilder, Name as RawName, Rtype, Ttl};
 use domain::rdata::tsig::Time48;
-use domain::rdata::{A, Txt};
+use domain::rdata::{A, Cname, Txt};
 use domain::tsig::{Algorithm, ClientTransaction, Key, KeyName};
 use hickory_proto::op::{Edns, Message, Query};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -229,6 +229,21 @@ impl Section {
         let text: Txt<Vec<u8>> = Txt::build_from_slice(text.as_bytes()).expect("a text");
         self.0
             .push((name(owner), Class::IN, Ttl::from_secs(60), text))
+            .expect("room");
+    }
+
+    /// Takes the place of the alias that stands there.
+    pub fn add_cname(&mut self, owner: &str, target: &str) {
+        let target = Cname::new(name(target));
+        self.0
+            .push((name(owner), Class::IN, Ttl::from_secs(60), target))
+            .expect("room");
+    }
+
+    pub fn delete_one_a(&mut self, owner: &str, address: [u8; 4]) {
+        let address = A::from_octets(address[0], address[1], address[2], address[3]);
+        self.0
+            .push((name(owner), Class::NONE, Ttl::from_secs(0), address))
             .expect("room");
     }
 
