@@ -137,8 +137,8 @@ mod tests {
         let other_algorithm = bad.replace(" 1 1 ", " 1 240 ");
         let mismatch = Some("zonemd-mismatch");
         assert_eq!(with(&[]), None);
-        assert_eq!(with(&[good.clone()]), None);
-        assert_eq!(with(&[bad.clone()]), mismatch);
+        assert_eq!(with(std::slice::from_ref(&good)), None);
+        assert_eq!(with(std::slice::from_ref(&bad)), mismatch);
         for unknown in [other_serial, other_scheme, other_algorithm.clone()] {
             assert_eq!(with(&[unknown]), None);
         }
