@@ -116,7 +116,7 @@ mod tests {
     const DIGEST: &str = "c68090d90a7aed716bc459f9340e3d7c1370d4d24b7e2fc3\
                           a1ddc0b9a87153b9a9713b3c9ae5cc27777f98b8e730044c";
 
-    fn with(zonemd: &[String]) -> Option<&'static str> {
+    fn with(zonemd: &[&str]) -> Option<&'static str> {
         let zonemd: Vec<String> = zonemd
             .iter()
             .map(|data| format!("example. 86400 ZONEMD {data}"))
@@ -137,23 +137,15 @@ mod tests {
         let other_algorithm = bad.replace(" 1 1 ", " 1 240 ");
         let mismatch = Some("zonemd-mismatch");
         assert_eq!(with(&[]), None);
-        assert_eq!(with(std::slice::from_ref(&good)), None);
-        assert_eq!(with(std::slice::from_ref(&bad)), mismatch);
-        for unknown in [other_serial, other_scheme, other_algorithm.clone()] {
+        assert_eq!(with(&[&good]), None);
+        assert_eq!(with(&[&bad]), mismatch);
+        for unknown in [&other_serial, &other_scheme, &other_algorithm] {
             assert_eq!(with(&[unknown]), None);
         }
-        assert_eq!(with(&[bad.clone(), other_algorithm]), mismatch);
-        assert_eq!(
-            with(&[bad.clone(), good.clone()]),
-            None,
-            "two of one algorithm"
-        );
+        assert_eq!(with(&[&bad, &other_algorithm]), mismatch);
+        assert_eq!(with(&[&bad, &good]), None, "two of one algorithm");
         let sha512 = format!("2018031900 1 2 {DIGEST}{}", &DIGEST[..32]);
-        assert_eq!(
-            with(&[good, sha512.clone()]),
-            None,
-            "one that fits is enough"
-        );
-        assert_eq!(with(&[sha512]), mismatch);
+        assert_eq!(with(&[&good, &sha512]), None, "one that fits is enough");
+        assert_eq!(with(&[&sha512]), mismatch);
     }
 }
