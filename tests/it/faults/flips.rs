@@ -313,7 +313,9 @@ fn many(how: How, name: &'static str) {
     let threads: Vec<_> = (0..THREADS)
         .map(|thread| {
             std::thread::spawn(move || {
-                let mut dice = Dice(seed.wrapping_add(thread << 32));
+                // Other places for each thread, and for each of the two ways.
+                let stream = thread + THREADS * name.len() as u64;
+                let mut dice = Dice(seed.wrapping_add(stream << 32));
                 let mut lab = demo();
                 let folder = if thread % 2 == 0 {
                     "stopped"

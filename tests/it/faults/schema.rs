@@ -146,3 +146,29 @@ fn tables_columns_and_indexes_of_somebody_else_are_left_alone() {
     assert_eq!(lab.state(ZONE), "live");
     is_there(&lab, "after");
 }
+
+#[test]
+fn an_index_that_does_not_fit_its_table_is_damage_that_reindexing_mends() {
+    let lab = demo();
+    acknowledge(&lab, "before");
+    let querier = Querier::of_demo(lab.v4());
+    // Rows that are there and cannot be found along the index, which is how a zone is read.
+    let mut command = Command::new("sqlite3");
+    command.args([
+        "-cmd",
+        ".timeout 5000",
+        "-cmd",
+        ".imposter record_by_rrset imposter",
+    ]);
+    let damage = "DELETE FROM imposter WHERE owner = 'chat.example.com.'";
+    programs::run(command.arg(lab.database()), damage).expect_ok();
+    let status = holds_as_it_should(&lab, ZONE);
+    assert!(status["reason"].to_string().contains("damage"), "{status}");
+    refuses_with_not_ready(&lab);
+    lab.sql("REINDEX");
+    live(&lab);
+    acknowledge(&lab, "after");
+    querier.end();
+    is_there(&lab, "before");
+    lab.cli(&["verify"]).expect_ok();
+}
