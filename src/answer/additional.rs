@@ -1,6 +1,8 @@
 //! Addresses that go along: the glue of referrals, and the targets of NS, MX, SRV, NAPTR,
 //! SVCB and HTTPS.
 
+use std::sync::Arc;
+
 use super::compress::{is_at_or_below, target};
 use super::lookup::wildcard;
 use super::reply::{Owner, Reply, Section};
@@ -63,7 +65,7 @@ fn add_addresses(image: &ZoneImage, target: &[u8], reply: &mut Reply) -> bool {
     key.make_ascii_lowercase();
     let (node, owner) = match image.find(key) {
         Found::Exact(node) => (Some(node), None),
-        Found::Cut(_) => (image.node_at(key), None),
+        Found::Cut(_) => below_cut(image, key, target),
         Found::Missing { encloser } => (wildcard(image, encloser, key), Some(target)),
         Found::Dname(_) => (None, None),
     };
@@ -75,4 +77,25 @@ fn add_addresses(image: &ZoneImage, target: &[u8], reply: &mut Reply) -> bool {
         .into_iter()
         .filter_map(|rtype| node.rrset(rtype))
         .all(|rrset| reply.add(Section::Additional, owner, rrset))
+}
+
+/// What stands below a cut is nobody's answer, but glue; a wildcard there gives glue to names that are
+/// missing, as from NSD and Knot. The second is the owner, where it is not the node's.
+fn below_cut<'i, 't>(
+    image: &'i ZoneImage,
+    key: &[u8],
+    target: &'t [u8],
+) -> (Option<&'i Arc<Node>>, Option<&'t [u8]>) {
+    let mut rest = key;
+    // The cut exists, and stands above.
+    while rest[0] != 0 {
+        if let Some(node) = image.node_at(rest) {
+            return match rest.len() == key.len() {
+                true => (Some(node), None),
+                false => (wildcard(image, node, key), Some(target)),
+            };
+        }
+        rest = &rest[1 + usize::from(rest[0])..];
+    }
+    (None, None)
 }

@@ -9,8 +9,8 @@ use crate::questions::Question;
 /// Questions on their way to one server: few enough for the buffers of any socket.
 const WINDOW: usize = 64;
 /// What is silent for so long, again and again, is silent.
-const PATIENCE: Duration = Duration::from_secs(1);
-const ATTEMPTS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(2);
+const ATTEMPTS: usize = 10;
 
 /// How a question is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -223,6 +223,11 @@ impl Draft<'_> {
             "CAA",
             "TYPE65280",
             "RP",
+            "LP",
+            "KX",
+            "AFSDB",
+            "URI",
+            "LOC",
         ] {
             if !self.dice.one_in(6) && (some || rtype != "TXT") {
                 continue;
@@ -240,7 +245,7 @@ impl Draft<'_> {
         let target = self.target();
         match rtype {
             "TXT" => format!("\"text {n} {}\"", "x".repeat(self.dice.below(150))),
-            "MX" => format!("{n} {target}"),
+            "MX" | "LP" | "KX" | "AFSDB" => format!("{n} {target}"),
             "SRV" => format!("{n} 5 5060 {target}"),
             "NAPTR" => format!("{n} 1 \"s\" \"SIP+D2U\" \"\" {target}"),
             // Alias mode stands alone (RFC 9460 §2.4.2); the owner itself is its target now and then.
@@ -248,6 +253,8 @@ impl Draft<'_> {
             "HTTPS" | "SVCB" => format!("{} {target} alpn=h2", n + 1),
             "PTR" => target,
             "CAA" => format!("0 issue \"ca{n}.example.net\""),
+            "URI" => format!("{n} 1 \"https://{n}.example.net/\""),
+            "LOC" => format!("52 22 {n}.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m"),
             "RP" => format!("{target} txt{n}.example.net."),
             _ => format!("\\# 3 0102{n:02X}"),
         }

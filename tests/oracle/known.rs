@@ -76,7 +76,11 @@ pub const KNOWN: &[Known] = &[
         fields: &[Field::Rcode],
         why: "the RCODE is the chain's end's, for ANY and for what does not fit too",
         section: "RFC 6604 §3",
-        holds: |case, theirs| case.question.rtype == Rtype::ANY && case.ours.tc && theirs.tc,
+        holds: |case, theirs| {
+            let truncated = |view: &&View| view.tc;
+            let any_truncated = case.theirs.iter().any(truncated) || case.ours.tc;
+            case.question.rtype == Rtype::ANY && any_truncated && theirs.rcode == 0
+        },
     },
     Known {
         name: "glue-or-tc",
@@ -151,7 +155,11 @@ fn fits_compressed(case: &Case, _: &View) -> bool {
     let (truncated, whole): (Vec<&View>, Vec<&View>) = others.partition(|view| view.tc);
     // knotd leaves out the SOA without a word.
     let is_whole = |view: &&View| view.answer == case.ours.answer;
-    case.form != Form::Tcp && !case.ours.tc && !truncated.is_empty() && whole.iter().any(is_whole)
+    let is_part = |view: &&View| view.answer.iter().all(|r| case.ours.answer.contains(r));
+    case.form != Form::Tcp
+        && !case.ours.tc
+        && !truncated.is_empty()
+        && (whole.iter().any(is_whole) || truncated.iter().all(is_part))
 }
 
 /// Theirs lacks an address, which the zone has, of a server at or below the cut.

@@ -28,20 +28,32 @@ impl Ours {
     pub fn start(zones: &[Zone], scratch: &Path) -> Ours {
         let folder = scratch.join("lastgood");
         fs::create_dir(&folder).expect("a scratch folder");
-        let port = ports::free();
-        let mut text = format!(
-            "[server]\nlisten = [\"127.0.0.1:{port}\"]\nudp_threads = 1\n\
-             [store]\npath = \"lastgood.db\"\n[control]\nsocket = \"lastgood.sock\"\n"
-        );
-        for zone in zones {
-            let (origin, file) = (&zone.origin, zone.file.display());
-            write!(text, "[[zone]]\nname = \"{origin}\"\nfile = \"{file}\"\n").expect("memory");
-        }
-        let config = Config::from_str(&text, &folder).expect("a configuration");
-        let running = server::start(config).unwrap_or_else(|error| panic!("lastgood: {error:#}"));
-        Ours {
-            at: running.addresses[0],
-            running: Some(running),
+        loop {
+            let config = Config::from_str(&configuration(zones), &folder);
+            match server::start(config.expect("a configuration")) {
+                Ok(running) => {
+                    return Ours {
+                        at: running.addresses[0],
+                        running: Some(running),
+                    };
+                }
+                // Somebody else was quicker to take the port.
+                Err(error) if format!("{error:#}").contains("Address already in use") => {}
+                Err(error) => panic!("lastgood: {error:#}"),
+            }
         }
     }
+}
+
+fn configuration(zones: &[Zone]) -> String {
+    let port = ports::free();
+    let mut text = format!(
+        "[server]\nlisten = [\"127.0.0.1:{port}\"]\nudp_threads = 1\n\
+         [store]\npath = \"lastgood.db\"\n[control]\nsocket = \"lastgood.sock\"\n"
+    );
+    for zone in zones {
+        let (origin, file) = (&zone.origin, zone.file.display());
+        write!(text, "[[zone]]\nname = \"{origin}\"\nfile = \"{file}\"\n").expect("memory");
+    }
+    text
 }

@@ -16,8 +16,13 @@ use crate::zones::Zone;
 
 /// Far beyond what any of them takes to load five hundred zones.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How named and nsd say that they do not load a zone.
-const REFUSED: [&str; 2] = ["not loaded due to errors", ".zone read with"];
+/// How named and nsd say that they do not load a zone, and all that somebody has their port.
+const GAVE_UP: [&str; 4] = [
+    "not loaded due to errors",
+    ".zone read with",
+    "address in use",
+    "already in use",
+];
 const STARTS_MAX: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +138,7 @@ impl Peer {
             }
             let ended = self.child.try_wait().expect("our own child");
             let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let gave_up = ended.is_some() || REFUSED.iter().any(|why| log.contains(why));
+            let gave_up = ended.is_some() || GAVE_UP.iter().any(|why| log.contains(why));
             if gave_up || start.elapsed() > PATIENCE {
                 let tail: Vec<&str> = log.lines().rev().take(40).collect();
                 let names: Vec<&str> = left

@@ -106,7 +106,8 @@ fn records(section: RecordSection<'_, &[u8]>) -> Option<Vec<Record>> {
             rtype: rr::Rtype(rtype),
             class: class.to_int(),
             ttl: ttl.as_secs(),
-            rdata: canonical,
+            // The library does not know the names in data of every type.
+            rdata: rdata::canonical(rr::Rtype(rtype), &canonical).into_owned(),
         });
     }
     records.sort();
