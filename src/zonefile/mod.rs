@@ -24,7 +24,6 @@ pub type Include<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Vec<u8>>;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The included file, from the folder of the zone file. `None`: the zone file itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     pub line: usize,
     pub column: usize,

@@ -26,7 +26,7 @@ const HEAD: &str = "$ORIGIN example.com.\n$TTL 60\n@ SOA ns1 h 1 7200 900 120960
                     @ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\n";
 
 /// Where we differ, each for its reason.
-const DIFFERENT: [(&str, &str); 7] = [
+const DIFFERENT: [(&str, &str); 8] = [
     (
         "an RRset of 1001 records",
         "a limit of our own, for what no answer can hold",
@@ -43,6 +43,11 @@ const DIFFERENT: [(&str, &str); 7] = [
     ),
     ("a 60 A 192.0.2.1⏎A 70 A 192.0.2.1", "as above"),
     ("$GENERATE 1-2 a$ TXT \"x $\"", "BIND forgets the quotes"),
+    (
+        "@ ZONEMD 1 1 1 AABBCCDDEEFF00112233445566778899AABBCCDDEEFF00112233445566778899\
+         AABBCCDDEEFF00112233445566778899",
+        "a digest that the zone has not: nobody verifies it unasked",
+    ),
 ];
 
 fn origin() -> Name {
