@@ -33,6 +33,7 @@ pub fn examine(origin: &Name, parsed: Parsed) -> Examined {
     let image = ZoneImage::from_records(origin.clone(), parsed.records)
         .expect("the reader lets no record in from outside the zone");
     findings.extend(check::full(&image, &Limits::default()));
+    findings.extend(check::of_digest(&image));
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
     Examined {
         zone: origin.clone(),

@@ -87,7 +87,7 @@ enum Copying {
 }
 
 impl<'o> Reply<'o> {
-    pub fn start(request: &Request, mut room: Room<'o>, out: &'o mut Vec<u8>) -> Reply<'o> {
+    pub fn start(request: &Request, room: Room<'o>, out: &'o mut Vec<u8>) -> Reply<'o> {
         out.clear();
         out.extend_from_slice(&request.octets[..4]);
         out.extend_from_slice(&[0; 8]);
@@ -106,10 +106,6 @@ impl<'o> Reply<'o> {
             let name = &request.octets[HEADER_OCTETS..HEADER_OCTETS + question_octets];
             names.remember(HEADER_OCTETS, name, name.len());
         }
-        // A long name of ours behind a long question, where 512 octets are all there is.
-        if request.edns.is_some() && room.octets < out.len() + room.opt_octets() {
-            room.identity = None;
-        }
         let mut reply = Reply {
             limit: 0,
             out,
@@ -121,6 +117,10 @@ impl<'o> Reply<'o> {
             truncated: false,
             copying: Copying::Allowed,
         };
+        // A long name of ours behind a long question, where 512 octets are all there is.
+        if reply.whole_limit() < reply.out.len() {
+            reply.room.identity = None;
+        }
         reply.limit = reply.whole_limit();
         reply
     }

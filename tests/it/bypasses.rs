@@ -322,6 +322,18 @@ fn one_edit_by_hand_in_two_zones_is_judged_by_where_it_ends() {
         }
     });
     assert_eq!(lab.data("new.back.test A"), ["192.0.2.2"]);
+
+    // In one transaction each takes away what the other still needs.
+    lab.sql(
+        "BEGIN; UPDATE record SET rdata = 'newer.back.test.' WHERE type = 'CNAME';
+         UPDATE record SET owner = 'newer.back.test.' WHERE owner = 'new.back.test.'; COMMIT;",
+    );
+    eventually("it is taken in", || {
+        match lab.dig("www.front.test CNAME").data() {
+            data if data == ["newer.back.test."] => Ok(()),
+            data => Err(format!("{data:?}")),
+        }
+    });
     // What it does not lead to any more may go, what it leads to may not.
     lab.sql("DELETE FROM record WHERE owner = 'old.back.test.'");
     eventually("it is taken in", || {
@@ -330,9 +342,9 @@ fn one_edit_by_hand_in_two_zones_is_judged_by_where_it_ends() {
             status => Err(status),
         }
     });
-    lab.sql("DELETE FROM record WHERE owner = 'new.back.test.'");
+    lab.sql("DELETE FROM record WHERE owner = 'newer.back.test.'");
     lab.until("back.test.", "holding");
-    assert_eq!(lab.data("new.back.test A"), ["192.0.2.2"]);
+    assert_eq!(lab.data("newer.back.test A"), ["192.0.2.2"]);
 }
 
 #[test]
