@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::ending;
 use super::reach::Reach;
-use super::{Body, Policy, RefusedWhy, Submission, members};
+use super::{Body, Policy, RefusedWhy, Submission, members, unscanned};
 use crate::check::{self, Finding, Severity};
 use crate::guard::{self, Change, Facts, Freeze, NewFinding, Override, Path, Verdict};
 use crate::publish;
@@ -102,7 +102,7 @@ impl Judged {
     }
 }
 
-fn failed(failure: update::Failure) -> Judged {
+pub(super) fn failed(failure: update::Failure) -> Judged {
     Judged::plain(Decision::Failed {
         rcode: failure.rcode,
         reason: failure.reason,
@@ -305,7 +305,7 @@ fn judge_update(
     }
     let operations = match update::prescan(message, origin) {
         Ok(operations) => operations,
-        Err(failure) => return failed(failure),
+        Err(failure) => return unscanned::judge(bench, submission, message, &zone.image, failure),
     };
     let applied = update::apply(&zone.image, &operations);
     let weighed = weigh(

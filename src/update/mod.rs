@@ -19,5 +19,5 @@ mod testing;
 pub use apply::{Applied, apply};
 pub use message::{Failure, UpdateMessage, parse};
 pub use prerequisite::check_prerequisites;
-pub use prescan::prescan;
+pub use prescan::{prescan, readable};
 pub use serial::{SerialPolicy, next_serial, with_serial};

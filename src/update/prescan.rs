@@ -12,6 +12,15 @@ pub fn prescan(message: &UpdateMessage, origin: &Name) -> Result<Vec<Operation>,
     updates.map(|entry| operation(entry, origin)).collect()
 }
 
+/// Those that the prescan lets through, where it does not let all of them through: permission is
+/// asked for before it (§3.3).
+pub fn readable(message: &UpdateMessage, origin: &Name) -> Vec<Operation> {
+    let updates = message.updates.iter();
+    updates
+        .filter_map(|entry| operation(entry, origin).ok())
+        .collect()
+}
+
 fn operation(entry: &Entry, origin: &Name) -> Result<Operation, Failure> {
     let (owner, rtype) = (&entry.owner, entry.rtype);
     let wrong = |what: &str| Failure::formerr(format!("the update of {owner} {rtype} {what}"));

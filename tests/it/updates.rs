@@ -186,6 +186,34 @@ fn a_wrong_key_no_key_and_a_key_without_the_right_change_nothing() {
     );
 }
 
+#[test]
+fn permission_is_asked_for_after_the_prerequisites_and_before_the_updates_are_looked_over() {
+    let lab = Lab::demo();
+    let acme = acme_key(&lab);
+    let (mine, foreign) = ("_acme-challenge.www.example.com.", "other.example.com.");
+    for (lines, status) in [
+        (
+            format!("prereq yxdomain none.example.com.\nupdate add {foreign} 60 TXT x"),
+            "NXDOMAIN",
+        ),
+        (
+            format!("update add {foreign} 60 TXT x\nupdate add x.b.test. 60 TXT x"),
+            "REFUSED",
+        ),
+        (
+            format!("update add x.b.test. 60 TXT x\nupdate add {foreign} 60 TXT x"),
+            "REFUSED",
+        ),
+        (
+            format!("update add {mine} 60 TXT x\nupdate add x.b.test. 60 TXT x"),
+            "NOTZONE",
+        ),
+    ] {
+        let script = format!("zone example.com\n{lines}");
+        assert_eq!(lab.update_as(&acme, &script), status, "{lines}");
+    }
+}
+
 /// The second key of the demo, as `nsupdate -y` takes it.
 fn acme_key(lab: &Lab) -> String {
     let config = lab.read("lastgood.toml");

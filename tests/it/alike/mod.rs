@@ -46,6 +46,7 @@ pub struct Made {
     pub fallen: Option<usize>,
 }
 
+const KNOTD: usize = 2;
 const NAMES: [&str; 3] = ["lastgood", "named", "knotd"];
 
 struct Trio {
@@ -113,7 +114,12 @@ impl Trio {
             0 => self.lab.v4(),
             _ => self.others[which - 1].at,
         };
-        let Some(answer) = servers::exchange(at, transport, octets) else {
+        // knotd says nothing to a zone section that is not of one record.
+        let patience = match which == KNOTD && octets[4..6] != [0, 1] {
+            true => servers::SILENCE,
+            false => servers::PATIENCE,
+        };
+        let Some(answer) = servers::exchange(at, transport, octets, patience) else {
             return known::SILENT;
         };
         assert_eq!(answer[..2], octets[..2], "the id comes back");
