@@ -4,6 +4,7 @@
 //! and an alias to a name made in the same message, two addresses behind it. All writers together
 //! count, each message taking for granted the number it has read, and noting who counted.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use hickory_proto::op::ResponseCode;
@@ -165,83 +166,73 @@ impl Seen {
     /// Judges an answer; what it says: a serial, a step, a count, a version.
     pub fn judge(&self, question: Question, before: u64, response: &Response) -> u64 {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let wrong = |what: &str| -> ! { panic!("{question:?}: {what}: {response:?}") };
-        if response.rcode != ResponseCode::NoError {
-            wrong("not NOERROR");
-        }
-        if !response.extended.is_empty() {
-            wrong("a zone holds, and nothing was wrong with it");
-        }
-        let said = match question {
+        let judged = match response.rcode {
+            ResponseCode::NoError if response.extended.is_empty() => self.read(question, response),
+            ResponseCode::NoError => Err("a zone holds, and nothing was wrong with it"),
+            _ => Err("not NOERROR"),
+        };
+        let judged = judged.and_then(|said| match (question, before) {
+            (Question::Serial { .. }, 1..) if is_before(said as u32, before as u32) => {
+                Err("the serial went back")
+            }
+            (Question::Serial { .. }, _) => Ok(said),
+            _ if said < before => Err("something newer was served before"),
+            _ => Ok(said),
+        });
+        judged
+            .unwrap_or_else(|wrong| panic!("{question:?}, {before} before: {wrong}: {response:?}"))
+    }
+
+    /// What an answer says, which is noted, or what is wrong with it.
+    fn read(&self, question: Question, response: &Response) -> Result<u64, &'static str> {
+        let number = |text: &str| text.parse().map_err(|_| "not a number");
+        let one = |rtype| match response.data(rtype)[..] {
+            [text] => Ok(text),
+            _ => Err("not one record"),
+        };
+        match question {
             Question::Serial { zone } => {
-                let [serial] = response.data(RecordType::SOA)[..] else {
-                    wrong("not one SOA")
-                };
-                let serial = serial.parse().expect("a serial");
-                if before != 0 && is_before(serial, before as u32) {
-                    wrong(&format!("the serial went back from {before}"));
-                }
+                let serial: u32 = one(RecordType::SOA)?.parse().map_err(|_| "not a serial")?;
                 let newer = |seen| (seen == 0 || is_before(seen, serial)).then_some(serial);
                 let _ = self.serials[zone].fetch_update(Ordering::SeqCst, Ordering::SeqCst, newer);
-                return u64::from(serial);
+                Ok(u64::from(serial))
             }
             Question::Pair { zone, writer } => {
-                let data = response.data(RecordType::TXT);
-                let step = data.first().and_then(|text| text.strip_suffix("-a"));
-                let (Some(step), 2) = (step, data.len()) else {
-                    wrong("not a pair")
-                };
-                if data[1].strip_suffix("-b") != Some(step) {
-                    wrong("a step by half");
-                }
-                let step = step.parse().expect("a number");
+                let step = pair(&response.data(RecordType::TXT)).ok_or("a step by half")?;
                 self.steps[zone][writer].fetch_max(step, Ordering::SeqCst);
-                step
+                Ok(step)
             }
             Question::Alias { zone, writer } => {
-                let targets = response.data(RecordType::CNAME);
-                let [target] = targets[..] else {
-                    wrong("not one alias")
-                };
-                let step = target
-                    .split('.')
-                    .next()
-                    .and_then(|label| label.strip_prefix('t'));
-                let step: u64 = step.and_then(|step| step.parse().ok()).expect("a step");
-                let expected =
-                    [1, 2].map(|net| std::net::Ipv4Addr::from(address(net, step)).to_string());
+                let target = one(RecordType::CNAME)?.split('.').next();
+                let step = target.and_then(|label| label.strip_prefix('t'));
+                let step = number(step.ok_or("not a target")?)?;
+                let expected = [1, 2].map(|net| Ipv4Addr::from(address(net, step)).to_string());
                 if response.data(RecordType::A) != expected {
-                    wrong("an alias without its addresses");
+                    return Err("an alias without its addresses");
                 }
                 self.steps[zone][writer].fetch_max(step, Ordering::SeqCst);
-                step
+                Ok(step)
             }
             Question::Count { zone } => {
-                let [count] = response.data(RecordType::TXT)[..] else {
-                    wrong("not one count")
-                };
-                let count = count.parse().expect("a number");
+                let count = number(one(RecordType::TXT)?)?;
                 self.counts[zone].fetch_max(count, Ordering::SeqCst);
-                count
+                Ok(count)
             }
-            Question::Protected { .. } => {
-                if response.data(RecordType::A) != ["192.0.2.1", "192.0.2.2"] {
-                    wrong("a protected name is not as it was");
-                }
-                0
-            }
-            Question::Big { .. } => {
-                let [version] = response.data(RecordType::TXT)[..] else {
-                    wrong("not one version")
-                };
-                version.parse().expect("a version")
-            }
-        };
-        if said < before {
-            wrong(&format!("{before} was served before"));
+            Question::Protected { .. } => match response.data(RecordType::A)[..] {
+                ["192.0.2.1", "192.0.2.2"] => Ok(0),
+                _ => Err("a protected name is not as it was"),
+            },
+            Question::Big { .. } => number(one(RecordType::TXT)?),
         }
-        said
     }
+}
+
+/// The step of which these are the two texts.
+fn pair(texts: &[&str]) -> Option<u64> {
+    let [first, second] = texts else { return None };
+    let step = first.strip_suffix("-a")?;
+    (second.strip_suffix("-b")? == step).then_some(())?;
+    step.parse().ok()
 }
 
 /// Who is noted to have counted to a number; nobody: an empty text.
