@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use examine::{Complaint, Examined, examine};
+pub use examine::{Examined, examine};
 pub use kept::{snapshot_status, snapshot_text};
 pub use reload::{Reload, ReloadReport, ReloadRequest};
 pub use report::Report;

@@ -84,6 +84,8 @@ impl Members {
             }
             Step::NoData => return Err(WalkEnd::NoData),
             Step::NxDomain => return Err(WalkEnd::NxDomain),
+            // The delegation itself: resolvers take its NS from the referral.
+            Step::Referral(cut, ns) if rtype == Rtype::NS && cut.name() == at => self.gather(ns),
             Step::Referral(..) => return Err(WalkEnd::Referral),
             Step::Cname(_, cname) => return alias_target(cname),
             Step::Dname(node, dname) => {

@@ -190,9 +190,8 @@ impl<'r> Request<'r> {
             Rtype::TSIG => self.malformed = true,
             // Records have no business in a query; one that is broken is FORMERR to everybody else.
             _ if self.opcode() == OPCODE_QUERY && self.u16_at(at + 2)? == CLASS_IN => {
-                if rdata::from_message(rtype, self.octets, rdata_at, rdata.len()).is_err() {
-                    self.malformed = true;
-                }
+                self.malformed |=
+                    rdata::from_message(rtype, self.octets, rdata_at, rdata.len()).is_err();
             }
             _ => {}
         }

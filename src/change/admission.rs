@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use super::account::{Account, Course, Moment};
-use super::edits::{hold, take_in};
+use super::edits::{Unfit, hold, take_in};
 use super::judge::{self, Decision};
-use super::reconcile::{Desk, build, hold_on_older, one, settle};
+use super::reconcile::{Case, Desk, build, hold_on_older, one, settle};
 use super::repair;
 use super::startup::{self, LastGood};
 use super::turn::{Note, Turn};
-use crate::check::{self, Severity};
+use crate::check::{self, Finding, Severity};
 use crate::rr::{Name, Serial};
 use crate::store::{Loaded, StoreError, Transaction, ZoneRow};
 use crate::zone::{Diff, ZoneImage};
@@ -53,6 +53,8 @@ pub(super) fn admit(
     let known = desk.keepsake.revision(origin).unwrap_or(0);
     if known > row.revision
         && let Some(good) = desk.keepsake.last_good(origin, &desk.policy.limits)
+        // The same data to the last serial are not older, whatever their number says.
+        && good.image.digest() != row.digest
     {
         let served = good.revision;
         startup::hold_on(turn, good, "", String::new());
@@ -64,7 +66,8 @@ pub(super) fn admit(
     let findings = check::full(&image, &desk.policy.limits);
     let fatal = findings.iter().find(|f| f.severity == Severity::Fatal);
     if let Some(reason) = flaw.or(fatal.map(ToString::to_string)) {
-        return unfit_at_start(desk, tx, turn, row, &loaded, &image, &reason);
+        let unfit = Unfit::plain(reason);
+        return unfit_at_start(desk, tx, turn, row, (image, loaded), &unfit);
     }
     if image.digest() != row.digest {
         // What was committed last, if the snapshot still tells: the edit is judged against it.
@@ -77,12 +80,38 @@ pub(super) fn admit(
                     None => Ok(()),
                 }
             }
+            None if is_of_revision(tx, row, &image)? => {
+                tracing::warn!(zone = %origin, "store: the digest of the zone was damaged, its rows are not");
+                tx.note_digest(origin, image.digest())?;
+                serve(tx, turn, row, image, &findings, &loaded)
+            }
+            None if loaded.touched.is_empty() => {
+                let reason = "its rows are not those that were committed, and nobody edited them: \
+                              this is damage";
+                {
+                    let unfit = Unfit::damage(reason.to_owned());
+                    unfit_at_start(desk, tx, turn, row, (image, loaded), &unfit)
+                }
+            }
             None => {
                 turn.serve(image.clone(), row.revision);
                 changed_while_down(desk, tx, turn, row, image, &loaded)
             }
         };
     }
+    serve(tx, turn, row, image, &findings, &loaded)
+}
+
+/// Serves rows that are those of the last revision.
+fn serve(
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    row: &ZoneRow,
+    image: ZoneImage,
+    findings: &[Finding],
+    loaded: &Loaded,
+) -> Result<(), StoreError> {
+    let origin = &row.origin;
     let errors = findings.iter().filter(|f| f.severity == Severity::Error);
     let findings: Vec<String> = errors.map(ToString::to_string).collect();
     turn.serve(image, row.revision);
@@ -90,7 +119,17 @@ pub(super) fn admit(
         zone: origin.clone(),
         findings,
     });
-    settle(tx, origin, &loaded)
+    settle(tx, origin, loaded)
+}
+
+/// Whether rows that do not add up to the digest of their zone do to that of its last revision.
+fn is_of_revision(
+    tx: &Transaction<'_>,
+    row: &ZoneRow,
+    image: &ZoneImage,
+) -> Result<bool, StoreError> {
+    let revision = tx.revision(&row.origin, row.revision)?;
+    Ok(revision.is_some_and(|revision| revision.digest == image.digest().to_string()))
 }
 
 /// The snapshot's version of a zone, brought up to the store's last revision where that can be done.
@@ -110,28 +149,30 @@ fn unfit_at_start(
     tx: &Transaction<'_>,
     turn: &mut Turn,
     row: &ZoneRow,
-    loaded: &Loaded,
-    image: &ZoneImage,
-    reason: &str,
+    (image, loaded): (ZoneImage, Loaded),
+    unfit: &Unfit,
 ) -> Result<(), StoreError> {
     let origin = &row.origin;
     let Some(good) = last_good(desk, tx, row)? else {
-        let mend = format!(
+        let mut mend = format!(
             "correct the rows of {origin} with sqlite3, or import the zone again: \
              lastgood zone import {origin} FILE --replace"
         );
-        turn.hold(origin, reason, mend);
+        if unfit.is_damage {
+            mend.push_str(&format!("\n{}", repair::accept_plain_hint(origin)));
+        }
+        turn.hold(origin, &unfit.reason, mend);
         return Ok(());
     };
-    let ids: Vec<i64> = loaded.bad.iter().map(|bad| bad.id).collect();
-    let mend = repair::sql(desk.path, origin, &ids, &Diff::between(&good.image, image));
-    startup::hold_on(
-        turn,
-        good,
-        reason,
-        format!("{mend}\n{}", repair::restore_hint(origin)),
-    );
-    Ok(())
+    turn.serve(good.image.clone(), good.revision);
+    let case = Case {
+        diff: Diff::between(&good.image, &image),
+        served: good.image,
+        revision: good.revision,
+        loaded,
+        image,
+    };
+    hold(desk, tx, turn, &case, unfit)
 }
 
 /// The rows are fit but not those of the last revision: they become one of their own, whose diff
@@ -146,14 +187,10 @@ fn changed_while_down(
 ) -> Result<(), StoreError> {
     let origin = &row.origin;
     let moment = Moment::now();
-    let traced = !loaded.touched.is_empty();
-    let warning = match traced {
-        true => format!(
-            "rows were edited by hand while the server was down: {}",
-            loaded.touched.join(", ")
-        ),
-        false => "rows changed without a trace while the server was down".to_owned(),
-    };
+    let warning = format!(
+        "rows were edited by hand while the server was down: {}",
+        loaded.touched.join(", ")
+    );
     let old = row.serial.map(Serial);
     let new = image.soa().map(|soa| soa.serial);
     let behind = old.filter(|&old| new.is_none_or(|new| !new.is_after(old)));

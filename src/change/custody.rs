@@ -28,6 +28,8 @@ pub(super) struct Custody {
     /// A scrub found pages that are damaged: what is there is to be looked through before it is
     /// written to again.
     is_condemned: bool,
+    /// It could not be had when it was last looked for.
+    is_missed: bool,
 }
 
 /// How rows and images were last known to stand.
@@ -131,6 +133,7 @@ impl Custody {
             is_fresh: false,
             stranger: None,
             is_condemned: false,
+            is_missed: false,
         };
         match store {
             Ok(store) => custody.take(store),
@@ -272,7 +275,9 @@ impl Custody {
                 }
             }
         }
-        self.reopen(published).map(|()| Watched::Changed)
+        let opened = self.reopen(published);
+        self.is_missed = opened.is_err();
+        opened.map(|()| Watched::Changed)
     }
 
     fn reopen(&mut self, published: &Published) -> Result<(), Loss> {
@@ -303,7 +308,9 @@ impl Custody {
             });
         match outcome {
             Ok(store) => {
-                tracing::info!(store = %path.display(), "store: opened again");
+                if self.is_missed || !ours {
+                    tracing::info!(store = %path.display(), "store: opened again");
+                }
                 if !ours {
                     self.agreed = Agreed::Never;
                 }

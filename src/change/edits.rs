@@ -19,6 +19,8 @@ use crate::zone::{Diff, Digest, Published};
 pub(super) struct Unfit {
     pub reason: String,
     pub refusal: Option<Decision>,
+    /// The rows are fit, but nobody is known to have changed them.
+    pub is_damage: bool,
     verdict: Option<crate::guard::Verdict>,
 }
 
@@ -27,7 +29,15 @@ impl Unfit {
         Unfit {
             reason,
             refusal: None,
+            is_damage: false,
             verdict: None,
+        }
+    }
+
+    pub(super) fn damage(reason: String) -> Unfit {
+        Unfit {
+            is_damage: true,
+            ..Unfit::plain(reason)
         }
     }
 
@@ -39,9 +49,9 @@ impl Unfit {
             _ => unreachable!("only a refusal is told as one"),
         };
         Unfit {
-            reason,
             refusal: Some(refusal),
             verdict: Some(verdict),
+            ..Unfit::plain(reason)
         }
     }
 }
@@ -114,7 +124,7 @@ pub(super) fn edit(
 ) -> Result<Option<Unfit>, StoreError> {
     let moment = Moment::now();
     if let Some(owner) = damaged(&case.diff, &case.loaded.touched) {
-        return Ok(Some(Unfit::plain(format!(
+        return Ok(Some(Unfit::damage(format!(
             "the rows of {owner} changed without a trace of who did it: this is damage"
         ))));
     }
@@ -303,7 +313,7 @@ pub(super) fn hold(
         Some(Decision::Refused { rule, .. }) if guard::OVERRIDABLE.contains(&rule.as_str()) => {
             mend.push_str(&format!("\n{}", repair::accept_hint(origin, rule)));
         }
-        None if case.loaded.bad.is_empty() => {
+        None if unfit.is_damage => {
             mend.push_str(&format!("\n{}", repair::accept_plain_hint(origin)));
         }
         _ => {}

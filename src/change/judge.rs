@@ -201,6 +201,9 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
         _ => check::full(before, &policy.limits).into_iter().collect(),
     };
     let mut findings = check::full(after, &policy.limits);
+    if proposal.submission_path == Path::Import {
+        findings.extend(check::of_digest(after));
+    }
     findings.retain(|finding| !had.contains(finding));
     findings
 }

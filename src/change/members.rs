@@ -63,8 +63,8 @@ fn count(
         minimum,
         mode: policy.zone(&protection.zone).min_members,
         external: protection.external.clone(),
-        before: plain(was),
-        after: plain(is),
+        before: plain(was, changed),
+        after: plain(is, changed),
     })
 }
 
@@ -89,19 +89,45 @@ pub(super) fn shortfalls(protections: &[Protection], published: &Published) -> V
     sentences
 }
 
-fn plain(members: answer::Members) -> Count {
-    let (end, via_outside) = match members.end {
-        WalkEnd::Data => ("data", None),
-        WalkEnd::NoData => ("no data", None),
-        WalkEnd::NxDomain => ("a name that does not exist", None),
-        WalkEnd::Referral => ("a delegation", None),
-        WalkEnd::Loop => ("a loop", None),
-        WalkEnd::Outside(target) => ("a name outside our zones", Some(target)),
-        WalkEnd::Unavailable => ("a zone that cannot be served", None),
+/// The alias targets outside our zones that protected names lead to.
+pub(super) fn targets_outside(protections: &[Protection], published: &Published) -> Vec<Name> {
+    let looked_up = protections.iter().flat_map(|protection| {
+        let types = protection.types.iter();
+        types.map(|&rtype| answer::members(published, &protection.name, rtype))
+    });
+    let target = |members: answer::Members| match members.end {
+        WalkEnd::Outside(target) if members.walk.len() > 1 => Some(target),
+        _ => None,
+    };
+    looked_up.filter_map(target).collect()
+}
+
+fn plain(members: answer::Members, changed: &Name) -> Count {
+    // A protected name that is in no zone of ours, or in one without data, has no members.
+    let is_alias = members.walk.len() > 1;
+    let is_other = members.zones.last() != Some(changed);
+    let (mut via_outside, mut via_unavailable) = (None, None);
+    let end = match members.end {
+        WalkEnd::Data => "data",
+        WalkEnd::NoData => "no data",
+        WalkEnd::NxDomain => "a name that does not exist",
+        WalkEnd::Referral => "a delegation",
+        WalkEnd::Loop => "a loop",
+        WalkEnd::Outside(target) => {
+            via_outside = is_alias.then_some(target);
+            "a name outside our zones"
+        }
+        WalkEnd::Unavailable => {
+            // The zone itself, when it gets data: whatever it brings is better than none.
+            let target = members.walk.last().filter(|_| is_alias && is_other);
+            via_unavailable = target.cloned();
+            "a zone that cannot be served"
+        }
     };
     Count {
         members: members.rdatas.len(),
         via_outside,
+        via_unavailable,
         end: end.to_owned(),
         walk: members.walk,
     }

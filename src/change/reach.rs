@@ -199,6 +199,18 @@ mod tests {
             concerned(&mut reach, &policy, &later, "sub.d."),
             ["api.a.", "api.b."]
         );
+        // So does one that has no data, which is not seen as a change of any image.
+        let mut held = Turn::new(later.view.without(&name("sub.d.")), Vec::new());
+        reach.later(Moved {
+            zones: [name("sub.d.")].into(),
+            is_anew: false,
+        });
+        assert!(!concerned(&mut reach, &policy, &held, "d.").is_empty());
+        held.hold(&name("sub.d."), "no data", String::new());
+        assert_eq!(
+            concerned(&mut reach, &policy, &held, "sub.d."),
+            ["api.a.", "api.b."]
+        );
         later.remove(&name("sub.d."));
         let all = concerned(&mut reach, &policy, &later, "d.");
         assert_eq!(all, ["api.a.", "api.b.", "api.d."]);

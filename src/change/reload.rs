@@ -89,8 +89,9 @@ pub(super) fn forget(policy: &mut Policy, published: &Published) -> (Published, 
 }
 
 /// Zones of the configuration that are not served yet: they are ours, and have no data. Until they
-/// have some, a zone above them that answers for their names goes on doing so: no stanza takes off
-/// the air what is served (P8), and their first import is judged against what they will hide.
+/// have some, a zone above them that answers for their names goes on doing so, and aliases into them
+/// lead out of our zones as before: no stanza takes off the air what is served (P8), and their first
+/// import is judged against what they will hide.
 pub(super) fn unknown(policy: &Policy, published: &Published) -> (Published, Vec<Name>) {
     let mut view = published.clone();
     let mut unknown: Vec<Name> = policy
@@ -100,8 +101,13 @@ pub(super) fn unknown(policy: &Policy, published: &Published) -> (Published, Vec
         .cloned()
         .collect();
     unknown.sort();
+    let protections = policy.zones.values().map(|zone| &zone.protections);
+    let targets: Vec<Name> = protections
+        .flat_map(|protections| members::targets_outside(protections, published))
+        .collect();
     for zone in &unknown {
-        if !is_answered_for(published, zone) {
+        let is_target = targets.iter().any(|target| target.is_at_or_below(zone));
+        if !is_target && !is_answered_for(published, zone) {
             view = publish::held(&view, zone, NO_DATA);
         }
     }

@@ -54,7 +54,8 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
         )
     }));
     format!(
-        "sqlite3 {} <<'SQL'\n{}\nSQL",
+        // The server may be writing at this moment.
+        "sqlite3 {} <<'SQL'\n.timeout 5000\n{}\nSQL",
         for_shell(path),
         statements.join("\n")
     )
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(
             text,
             "sqlite3 x.db <<'SQL'\n\
+             .timeout 5000\n\
              DELETE FROM record WHERE id = 7;\n\
              DELETE FROM record WHERE zone = 'example.' AND owner = 'it''s.example.' AND type IN ('TYPE1', 'A');\n\
              INSERT INTO record (zone, owner, ttl, type, rdata) VALUES ('example.', 'it''s.example.', 60, 'A', '192.0.2.1');\n\

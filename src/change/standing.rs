@@ -40,6 +40,7 @@ impl Standing {
         for zone in again {
             let mut breaches = breaches(policy, published, &zone);
             breaches.extend(self.answers_for(published, &zone));
+            breaches.extend(self.leads_into(policy, published, &zone));
             for breach in &breaches {
                 if board.is_new_breach(&zone, breach) {
                     tracing::warn!(zone = %zone, "{breach}");
@@ -61,6 +62,19 @@ impl Standing {
             format!("{below} has no data yet, so that {zone} goes on answering for its names")
         };
         self.waiting.iter().filter(is_above).map(told).collect()
+    }
+
+    fn leads_into(&self, policy: &Policy, published: &Published, zone: &Name) -> Vec<String> {
+        let stanza = policy.zones.get(zone).filter(|_| !self.waiting.is_empty());
+        let Some(stanza) = stanza else {
+            return Vec::new();
+        };
+        let targets = members::targets_outside(&stanza.protections, published);
+        let is_led_to = |below: &&Name| targets.iter().any(|t| t.is_at_or_below(below));
+        let told = |below: &Name| {
+            format!("{below} has no data yet, and protected names of {zone} lead into it")
+        };
+        self.waiting.iter().filter(is_led_to).map(told).collect()
     }
 
     /// This zone came with errors.

@@ -3,14 +3,14 @@
 //! Read in order: `finding` (what comes out), `node` (which checks a name gets, by where it
 //! stands), `structure` (fatal), `delegation` and `reference` (errors, mostly), `style` and `svcb`
 //! (warnings), `zone_wide`; then `affected`, which makes a change cost in its own size, and
-//! `records`, for lists that an image is made of.
+//! `records`, for lists that an image is made of; `zone_digest`, for a zone that comes in whole.
 //!
 //! Each finding belongs to one owner and follows from what that owner's look-ups meet. So the
 //! findings that a change adds are found by judging again the owners whose look-ups it may have
 //! changed, in both images; a property test holds that equal to judging everything.
 //!
-//! Not here: owners outside the zone, which no image can hold; whether a ZONEMD has the digest of
-//! the zone, which costs in the size of the zone; what a finding leads to (`guard`, `publish`).
+//! Not here: owners outside the zone, which no image can hold; what a finding leads to (`guard`,
+//! `publish`).
 
 mod affected;
 mod delegation;
@@ -22,10 +22,12 @@ mod structure;
 mod style;
 mod svcb;
 mod walk;
+mod zone_digest;
 mod zone_wide;
 
 pub use finding::{Finding, Limits, Severity};
 pub use records::{of_large_ttl, of_records};
+pub use zone_digest::of_digest;
 
 use std::collections::HashSet;
 

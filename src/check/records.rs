@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Finding, Severity::Warning, sorted};
-use crate::rr::{Key, Name, Record, Rtype, rdata};
+use crate::rr::{Name, Record, Rtype, rdata};
 
 /// The TTLs and the data of one RRset, as they were listed.
 struct Listed<'a> {
-    owner: &'a Name,
     lowest: u32,
     highest: u32,
     /// Canonical.
@@ -17,12 +16,11 @@ struct Listed<'a> {
 /// The warnings that a list of records deserves, whatever zone becomes of it: TTLs that differ
 /// within an RRset, of which the lowest is taken (RFC 2181 §5.2), and duplicates, kept once.
 pub fn of_records(records: &[Record]) -> Vec<Finding> {
-    let mut rrsets: HashMap<(Key, Rtype), Listed> = HashMap::new();
+    let mut rrsets: HashMap<(&Name, Rtype), Listed> = HashMap::new();
     for record in records {
         let listed = rrsets
-            .entry((record.owner.key(), record.rtype))
+            .entry((&record.owner, record.rtype))
             .or_insert_with(|| Listed {
-                owner: &record.owner,
                 lowest: record.ttl,
                 highest: record.ttl,
                 rdatas: Vec::new(),
@@ -34,8 +32,7 @@ pub fn of_records(records: &[Record]) -> Vec<Finding> {
             .push(rdata::canonical(record.rtype, &record.rdata));
     }
     let mut findings = Vec::new();
-    for ((_, rtype), mut listed) in rrsets {
-        let owner = listed.owner;
+    for ((owner, rtype), mut listed) in rrsets {
         if listed.lowest != listed.highest {
             let sentence = format!(
                 "{owner} {rtype} has TTLs from {} to {}; the lowest is taken",

@@ -34,7 +34,7 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Exit> {
     let parsed = read_zone_file(&args.file, &args.name).with_context(|| file.to_string())?;
     if !parsed.problems.is_empty() {
         for problem in parsed.problems.iter().take(PROBLEMS_MAX) {
-            eprintln!("{file}: {problem}");
+            eprintln!("{}", problem.in_file(&args.file));
         }
         let more = parsed.problems.len().saturating_sub(PROBLEMS_MAX);
         if more > 0 {

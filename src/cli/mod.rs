@@ -88,7 +88,7 @@ enum Command {
     #[command(after_help = "Example:\n  lastgood verify\n  lastgood verify --head HASH")]
     Verify(verify::Args),
     /// Copy the store to a new file, while the server goes on
-    #[command(after_help = "Example:\n  lastgood backup /var/backups/lastgood.db")]
+    #[command(after_help = "Example:\n  lastgood backup /var/lib/lastgood/backup.db")]
     Backup(backup::Args),
     /// Refuse every change of the server, of a zone or by a key, until thawed
     #[command(after_help = "Example:\n  lastgood freeze --zone example.com. --reason \"INC-421\"")]

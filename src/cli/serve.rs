@@ -9,6 +9,9 @@ use crate::config::LogFormat;
 use crate::server::{self, Running};
 
 pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
+    // Secrets will be in our memory: whatever happens, it is not written to a disk. Before any is
+    // read; where the system will not have it, the limit of the service remains.
+    let _ = nix::sys::prctl::set_dumpable(false);
     let config = globals.config()?;
     let log = config.log;
     let _logs = server::init_logging(log);

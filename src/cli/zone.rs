@@ -1,6 +1,6 @@
 //! `zone list | check | import | export | remove | accept`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -154,12 +154,12 @@ fn stored_text(
     })
 }
 
-fn check(globals: &Globals, file: &std::path::Path, origin: &Name) -> anyhow::Result<Exit> {
+fn check(globals: &Globals, file: &Path, origin: &Name) -> anyhow::Result<Exit> {
     let parsed = read_zone_file(file, origin).with_context(|| file.display().to_string())?;
     let examined = examine(origin, parsed);
     match globals.json {
         true => print::json(&examined)?,
-        false => print::out(&render(&examined))?,
+        false => print::out(&render(&examined, file))?,
     }
     if examined.is_fit() {
         return Ok(Exit::Done);
@@ -168,7 +168,7 @@ fn check(globals: &Globals, file: &std::path::Path, origin: &Name) -> anyhow::Re
     Ok(Exit::Wanting)
 }
 
-fn render(examined: &Examined) -> String {
+fn render(examined: &Examined, file: &Path) -> String {
     let serial = examined
         .serial
         .map_or("no serial".to_owned(), |serial| format!("serial {serial}"));
@@ -179,7 +179,7 @@ fn render(examined: &Examined) -> String {
     let mut rows: Vec<Vec<String>> = examined
         .problems
         .iter()
-        .map(|problem| vec!["unread".to_owned(), problem.to_string()])
+        .map(|problem| vec!["unread".to_owned(), problem.in_file(file)])
         .collect();
     rows.extend(examined.findings.iter().map(|finding| {
         let severity = match finding.severity {
@@ -196,8 +196,8 @@ fn render(examined: &Examined) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::Complaint;
     use crate::check::Finding;
+    use crate::zonefile::Problem;
 
     #[test]
     fn a_check_prints_every_finding() {
@@ -212,7 +212,7 @@ mod tests {
             zone: "example.com.".parse().unwrap(),
             records: 12,
             serial: None,
-            problems: vec![Complaint {
+            problems: vec![Problem {
                 file: None,
                 line: 3,
                 column: 5,
@@ -224,9 +224,9 @@ mod tests {
             ],
         };
         assert_eq!(
-            render(&examined),
+            render(&examined, Path::new("a.zone")),
             "example.com.: 12 records, no serial\n\
-             unread   line 3 column 5: a TTL is missing\n\
+             unread   a.zone:3:5: a TTL is missing\n\
              fatal    example.com. has no SOA\n\
              warning  example.com. has one NS\n"
         );

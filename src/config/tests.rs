@@ -1,5 +1,7 @@
 //! What an operator is told of a configuration.
 
+mod server;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -52,6 +54,40 @@ fn what_is_kept_of_the_past_is_never_less_than_a_thousand_revisions() {
     assert!(
         error.ends_with("is 999; expected a whole number from 1000 on"),
         "{error}"
+    );
+}
+
+#[test]
+fn lengths_of_time_have_a_unit() {
+    let scrub = |text: &str| read(&format!("{SERVER}[store]\nscrub = {text}"));
+    let secs = |text: &str| scrub(text).unwrap().change.scrub.map(|span| span.as_secs());
+    assert_eq!(
+        read(SERVER).unwrap().change.scrub.map(|s| s.as_secs()),
+        Some(600)
+    );
+    assert_eq!(secs("\"90s\""), Some(90));
+    assert_eq!(secs("\"10m\""), Some(600));
+    assert_eq!(secs("\"6h\""), Some(21_600));
+    assert_eq!(secs("\"1d\""), Some(86_400));
+    assert_eq!(secs("\"off\""), None);
+    for wrong in [
+        "600",
+        "\"600\"",
+        "\"0s\"",
+        "\"-1s\"",
+        "\"+1s\"",
+        "\"s\"",
+        "\"\"",
+        "\"1µ\"",
+        "\"9999999999d\"",
+    ] {
+        let told = scrub(wrong).expect_err(wrong).to_string();
+        assert!(told.contains("a length of time, such as"), "{told}");
+    }
+    let zone = format!("{SERVER}[[zone]]\nname = \"a.\"\nmax_age = \"7d\"");
+    assert_eq!(
+        read(&zone).unwrap().change.zones[0].max_age_secs,
+        Some(604_800)
     );
 }
 
@@ -573,71 +609,4 @@ fn the_bounds_of_a_ttl_are_read_as_written() {
             "{text}: {error}"
         );
     }
-}
-
-#[test]
-fn the_server_has_a_name_only_where_it_is_given_one() {
-    let identity = |text: &str| {
-        read(&format!("{SERVER}{text}"))
-            .unwrap()
-            .wire
-            .answer
-            .identity
-    };
-    assert_eq!(identity(""), None);
-    assert_eq!(identity("identity = \"off\""), None);
-    assert_eq!(identity("identity = \"ams-1\"").unwrap(), "ams-1");
-    let host = nix::unistd::gethostname().unwrap();
-    let host = host.to_string_lossy();
-    assert_eq!(identity("identity = \"hostname\"").unwrap(), host);
-    for (wrong, told) in [
-        (
-            "identity = true",
-            "is true; expected a text, \"hostname\" for",
-        ),
-        (
-            "identity = \"\"",
-            "is \"\"; expected a text, \"hostname\" for",
-        ),
-        (
-            &*format!("identity = \"{}\"", "x".repeat(256)),
-            "; expected at most 255 octets",
-        ),
-    ] {
-        let error = error(wrong);
-        assert!(error.contains(":3: `identity` in [server]"), "{error}");
-        assert!(error.contains(told), "{error}");
-    }
-}
-
-#[test]
-fn connections_have_limits_and_clients_are_told_the_one_they_ask_for() {
-    let wire = |text: &str| read(&format!("{SERVER}{text}")).unwrap().wire;
-    let default = wire("");
-    assert_eq!(default.tcp.connections_max, 1000);
-    assert_eq!(default.tcp.connections_per_address_max, 100);
-    assert_eq!(default.tcp.idle.as_secs(), 30);
-    let set = wire("tcp_connections = 5\ntcp_connections_per_address = 2\ntcp_idle_secs = 7");
-    assert_eq!(set.tcp.connections_max, 5);
-    assert_eq!(set.tcp.connections_per_address_max, 2);
-    assert_eq!(
-        (set.tcp.idle.as_secs(), set.answer.tcp_idle.as_secs()),
-        (7, 7)
-    );
-    for (wrong, expected) in [
-        ("tcp_connections = 0", "a whole number from 1 on"),
-        (
-            "tcp_connections_per_address = \"all\"",
-            "a whole number from 1 on",
-        ),
-        ("tcp_idle_secs = 0", "a whole number from 1 on"),
-        ("tcp_idle_secs = 7000", "at most 6553"),
-    ] {
-        let error = error(wrong);
-        assert!(error.ends_with(&format!("expected {expected}")), "{error}");
-    }
-    assert_eq!(
-        error("tcp_idle = 5"),
-        "/etc/dns/lastgood.toml:3: unknown key `tcp_idle` in [server]; did you mean `tcp_idle_secs`?"
-    );
 }

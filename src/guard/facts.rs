@@ -145,6 +145,8 @@ pub struct Count {
     pub members: usize,
     /// The alias target at which the walk leaves our zones.
     pub via_outside: Option<Name>,
+    /// The alias target at which the walk comes to another zone of ours that cannot be served now.
+    pub via_unavailable: Option<Name>,
     /// How the look-up ends, for people: `data`, `NODATA`, `NXDOMAIN`, `a referral`, ….
     pub end: String,
     /// The name itself, and every alias target that the look-up went through.

@@ -47,12 +47,14 @@ fn numbers(counted: &[&Counted]) -> String {
 impl Counted {
     /// Members before and after. An alias that leaves our zones counts as enough where its target
     /// is listed, or where it stood so before the change: we cannot count there, and the change
-    /// did not bring it.
+    /// did not bring it. One into a zone of ours that cannot be served now is worth keeping until it
+    /// can, and no more: anything that can be counted is better.
     fn effective(&self) -> (usize, usize) {
-        let of = |count: &Count| match &count.via_outside {
-            None => count.members,
-            Some(target) if self.trusts(target) => self.minimum,
-            Some(_) => 0,
+        let of = |count: &Count| match (&count.via_outside, &count.via_unavailable) {
+            (Some(target), _) if self.trusts(target) => self.minimum,
+            (Some(_), _) => 0,
+            (None, None) => count.members,
+            (None, unavailable) => usize::from(self.before.via_unavailable == *unavailable),
         };
         (of(&self.before), of(&self.after))
     }
@@ -79,6 +81,10 @@ impl Counted {
         if let Some(target) = &self.after.via_outside {
             text.push_str(&format!(
                 " (an alias leads to {target}, outside our zones and not listed in `external`)"
+            ));
+        } else if let Some(target) = &self.before.via_unavailable {
+            text.push_str(&format!(
+                " (its alias leads to {target}, in a zone that cannot be served now, and would be lost)"
             ));
         } else if after == 0 && self.after.walk.len() > 1 {
             let walk: Vec<String> = self.after.walk.iter().map(ToString::to_string).collect();

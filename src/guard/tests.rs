@@ -4,6 +4,7 @@ use super::*;
 use crate::rr::{Name, Record, Rtype, rdata};
 use crate::zone::{Diff, Operation};
 
+mod aliases;
 mod ranges;
 mod rights;
 mod ttls;

@@ -11,7 +11,7 @@ use crate::zone::{RrsetChange, ZoneImage};
 
 pub(super) const RULE: &str = "ttl";
 
-/// How many breaches are spelled out; an import may have thousands.
+/// How many breaches are spelled out.
 const SHOWN_MAX: usize = 5;
 
 pub(super) fn judge(
@@ -38,19 +38,17 @@ pub(super) fn judge(
         })
     });
     let raised = raised(before, change, after, facts.counted);
-    let breaches: Vec<String> = outside.chain(raised.into_iter().map(sentence)).collect();
-    if breaches.is_empty() {
+    let mut breaches = outside.chain(raised.into_iter().map(sentence));
+    let shown: Vec<String> = breaches.by_ref().take(SHOWN_MAX).collect();
+    if shown.is_empty() {
         let text = format!("every TTL is in {min} to {max}, none of other data is raised");
         return Judged::passed(RULE, mode, text);
     }
-    let mut text = breaches
-        .iter()
-        .take(SHOWN_MAX)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("; ");
-    if breaches.len() > SHOWN_MAX {
-        text.push_str(&format!("; and {} more", breaches.len() - SHOWN_MAX));
+    let mut text = shown.join("; ");
+    // An import may have a million of them.
+    let more = breaches.count();
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
     }
     let accepted = format!(
         "TTLs of {min} to {max} s, and at protected names new data or a higher TTL, one at a time"

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::guard::{self, Actor};
 use crate::rr::Name;
 use crate::zone::Reader;
-use crate::zonefile::{self, Parsed};
+use crate::zonefile::{self, Parsed, Problem};
 
 /// Problems shown for one file, and warnings.
 const SHOWN_MAX: usize = 20;
@@ -160,16 +160,7 @@ fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), Sta
 
 /// The first problems, each with the file it is in.
 fn shown(file: &Path, parsed: &Parsed) -> Vec<String> {
-    let at = |problem: &zonefile::Problem| {
-        let (line, column) = (problem.line, problem.column);
-        match &problem.file {
-            None => format!("{}:{line}:{column}: {}", file.display(), problem.reason),
-            Some(inner) => {
-                let inner = file.with_file_name(inner);
-                format!("{}:{line}:{column}: {}", inner.display(), problem.reason)
-            }
-        }
-    };
+    let at = |problem: &Problem| problem.in_file(file);
     let mut lines: Vec<String> = parsed.problems.iter().take(SHOWN_MAX).map(at).collect();
     let more = parsed.problems.len().saturating_sub(SHOWN_MAX);
     if more > 0 {

@@ -304,6 +304,14 @@ impl<'a> Transaction<'a> {
         audit::find_mac(&self.inner, mac, not_before_unix)
     }
 
+    /// Writes anew what the rows of a zone add up to.
+    pub fn note_digest(&self, zone: &Name, digest: Digest) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached("UPDATE zone SET digest = ? WHERE origin = ?")?
+            .execute((digest.to_string(), zone.to_string()))?;
+        Ok(())
+    }
+
     /// Forgets which owners were edited by hand: the edit was taken in.
     pub fn clear_touched(&self, zone: &Name) -> Result<(), StoreError> {
         self.inner

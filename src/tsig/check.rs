@@ -14,10 +14,10 @@ use crate::rr::message::{HEADER_OCTETS, Rcode, UDP_OCTETS_MAX};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 enum TsigError {
-    BadSig = 16,
-    BadKey = 17,
-    BadTime = 18,
-    BadTrunc = 22,
+    Sig = 16,
+    Key = 17,
+    Time = 18,
+    Trunc = 22,
 }
 
 /// Of 48 bits, as TSIG counts time.
@@ -56,7 +56,7 @@ pub fn check(keys: &Keys, message: &[u8], now_unix: u64) -> Checked {
     };
     let key = match request.key(keys) {
         Ok(key) => key,
-        Err(reason) => return request.reject_unsigned(TsigError::BadKey, reason),
+        Err(reason) => return request.reject_unsigned(TsigError::Key, reason),
     };
     // §5.2.2.1: neither longer than the algorithm's nor less than half of it.
     let lengths = key.algorithm.mac_octets_min()..=key.algorithm.mac_octets();
@@ -103,7 +103,7 @@ impl Request<'_> {
         let message = self.unsigned();
         if !digest(key, &[&message], &self.covered()).begins_with(mac) {
             let reason = format!("BADSIG: the MAC of the key {name} does not verify");
-            return self.reject_unsigned(TsigError::BadSig, reason);
+            return self.reject_unsigned(TsigError::Sig, reason);
         }
         let apart = now.abs_diff(*time_signed);
         if apart > u64::from(FUDGE_SECS.min(*fudge)) {
@@ -167,7 +167,7 @@ impl Request<'_> {
     fn reject_badtime(&self, key: &Shared, reason: String) -> Checked {
         self.reject_signed(
             key,
-            TsigError::BadTime,
+            TsigError::Time,
             reason,
             (self.tsig.time_signed, self.tsig.fudge),
             time48(self.now).to_vec(),
@@ -177,7 +177,7 @@ impl Request<'_> {
     /// §5.2.4. We offer no truncation and accept none.
     fn reject_badtrunc(&self, key: &Shared, reason: String) -> Checked {
         let clock = (self.now, FUDGE_SECS);
-        self.reject_signed(key, TsigError::BadTrunc, reason, clock, Vec::new())
+        self.reject_signed(key, TsigError::Trunc, reason, clock, Vec::new())
     }
 
     fn reject_signed(

@@ -195,6 +195,9 @@ impl Cursor<'_> {
 
     fn entry(&mut self) -> Result<Entry, String> {
         let head = self.head()?;
+        if head.rtype == Rtype::OPT {
+            return Err("OPT stands in the additional section alone (RFC 6891 §6.1.1)".to_owned());
+        }
         let start = self.at;
         self.skip(head.rdata_octets)?;
         let rdata = match head.class {
@@ -290,6 +293,8 @@ mod tests {
         let www = b"\x03www\xC0\x0C";
         let short = [192, 0, 2];
         for section in [PREREQUISITE, UPDATE] {
+            let opt = Request::new().raw(section, &[0], Rtype::OPT, 1232, 0, &[]);
+            assert_eq!(rcode(&opt.octets), Err(Rcode::FormErr));
             for class in [CLASS_IN, CLASS_NONE] {
                 let octets = Request::new().raw(section, www, Rtype::A, class, 0, &short);
                 assert_eq!(rcode(&octets.octets), Err(Rcode::FormErr), "class {class}");

@@ -7,12 +7,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{self, OwnedPermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::seats::Seat;
@@ -23,6 +25,9 @@ use crate::rr::message::HEADER_OCTETS;
 
 /// Messages of one connection that are being answered, or whose answers wait to be written.
 const PIPELINE: usize = 16;
+/// Octets of answers that wait to be written, before another is put to them: a client that asks for
+/// much and reads nothing costs no more than this, and one answer.
+const WAITING_OCTETS: usize = 1 << 16;
 /// Answers are written together up to about this many octets.
 const WRITE_OCTETS: usize = 16 << 10;
 /// How long a connection that we close first is still read from.
@@ -47,6 +52,29 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, terms: &Terms, se
     }
 }
 
+/// An answer, and the room it takes until it is written.
+struct Waiting {
+    octets: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Where the answer to one request goes.
+struct Place {
+    permit: OwnedPermit<Waiting>,
+    room: Arc<Semaphore>,
+}
+
+impl Place {
+    async fn put(self, octets: Vec<u8>) {
+        // No answer is longer than all the room there is.
+        let len = octets.len().min(WAITING_OCTETS) as u32;
+        let Ok(_room) = self.room.acquire_many_owned(len).await else {
+            return;
+        };
+        self.permit.send(Waiting { octets, _room });
+    }
+}
+
 /// Who ended the requests of a connection.
 enum End {
     /// The client, which may still read (half-close).
@@ -56,17 +84,22 @@ enum End {
 
 async fn read_requests(
     read: &mut BufReader<OwnedReadHalf>,
-    answers: &mpsc::Sender<Vec<u8>>,
+    answers: &mpsc::Sender<Waiting>,
     peer: SocketAddr,
     terms: &Terms,
     seat: &Seat,
 ) -> End {
     let mut stopping = terms.stopping.clone();
     let mut life = pin!(sleep(terms.limits.life));
+    let room = Arc::new(Semaphore::new(WAITING_OCTETS));
     let mut request = Vec::new();
     loop {
-        let Ok(place) = answers.clone().reserve_owned().await else {
+        let Ok(permit) = answers.clone().reserve_owned().await else {
             return End::Theirs;
+        };
+        let place = Place {
+            permit,
+            room: room.clone(),
         };
         let next = tokio::select! {
             // Requests that have come before we stop are answered.
@@ -80,7 +113,7 @@ async fn read_requests(
         match next {
             Ok(()) if request.len() >= HEADER_OCTETS => {
                 seat.used();
-                answer(&request, peer, terms, place);
+                answer(&request, peer, terms, place).await;
             }
             // Whatever sends this is not in step with us about where messages begin.
             Ok(()) => return End::Ours,
@@ -106,21 +139,21 @@ async fn read_request(
     Ok(())
 }
 
-fn answer(request: &[u8], peer: SocketAddr, terms: &Terms, place: OwnedPermit<Vec<u8>>) {
+async fn answer(request: &[u8], peer: SocketAddr, terms: &Terms, place: Place) {
     let mut out = Vec::new();
     match terms.service.answer(request, Transport::Tcp, 0, &mut out) {
         Outcome::Silent => {}
         Outcome::Answered(rcode) => {
             terms.service.count(Transport::Tcp, rcode.code());
-            place.send(out);
+            place.put(out).await;
         }
         Outcome::Elsewhere => match slow::take(&terms.service, request, peer, Transport::Tcp) {
             Reply::Silent => {}
-            Reply::Ready(reply) => drop(place.send(reply)),
+            Reply::Ready(reply) => place.put(reply).await,
             Reply::Later(update) => {
                 tokio::spawn(async move {
                     if let Some(reply) = update.finish().await {
-                        place.send(reply);
+                        place.put(reply).await;
                     }
                 });
             }
@@ -130,7 +163,7 @@ fn answer(request: &[u8], peer: SocketAddr, terms: &Terms, place: OwnedPermit<Ve
 
 async fn write_answers(
     mut write: OwnedWriteHalf,
-    mut answers: mpsc::Receiver<Vec<u8>>,
+    mut answers: mpsc::Receiver<Waiting>,
     patience: Duration,
     seat: &Seat,
 ) -> io::Result<()> {
@@ -139,7 +172,7 @@ async fn write_answers(
         frames.clear();
         let mut next = Some(first);
         while let Some(answer) = next {
-            put_frame(&mut frames, &answer)?;
+            put_frame(&mut frames, &answer.octets)?;
             next = match frames.len() < WRITE_OCTETS {
                 true => answers.try_recv().ok(),
                 false => None,

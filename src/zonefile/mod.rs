@@ -21,16 +21,35 @@ pub use print::print;
 pub type Include<'a> = &'a dyn Fn(&Path, &str) -> io::Result<Vec<u8>>;
 
 /// What is wrong at one place of a zone file: what was read, and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The included file, from the folder of the zone file. `None`: the zone file itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     pub line: usize,
     pub column: usize,
     pub reason: String,
 }
 
+impl Problem {
+    /// As compilers tell it: `file:line:column: reason`.
+    pub fn in_file(&self, zone_file: &Path) -> String {
+        let file = match &self.file {
+            Some(included) => zone_file.with_file_name(included),
+            None => zone_file.to_owned(),
+        };
+        let Problem {
+            line,
+            column,
+            reason,
+            ..
+        } = self;
+        format!("{}:{line}:{column}: {reason}", file.display())
+    }
+}
+
 impl std::fmt::Display for Problem {
+    /// Where the name of the zone file is not known.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{file} ")?;

@@ -1,5 +1,5 @@
 //! What one update costs, in a small zone and in a large one: octets allocated (whatever is copied is
-//! allocated first), octets written, time. `tests/cost --records 1000000` is the long form.
+//! allocated first), octets written, time. `tests/costs --records 1000000` is the long form.
 
 mod counting;
 #[path = "../process/message.rs"]

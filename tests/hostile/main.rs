@@ -2,6 +2,9 @@
 //! functions, from the same corpora, with mutations that a seed decides; and a soak of a server
 //! process.
 
+// The clients of `process` sign as those of `targets` do.
+#![allow(clippy::duplicate_mod)]
+
 mod mutate;
 #[path = "../process/mod.rs"]
 #[allow(dead_code, reason = "tests/crashes needs other parts of it")]

@@ -260,3 +260,46 @@ fn slow_clients_and_broken_ones_cost_the_others_nothing() {
     half.write_all(&frame[frame.len() / 2..]).expect("sent");
     assert_eq!(library::receive(&mut half)[7], 1, "it was only late");
 }
+
+#[test]
+fn clients_that_ask_for_much_and_read_nothing_cost_little_memory() {
+    let lab = prepared("");
+    let mut zone = lab.read("zone");
+    // Some 64 KB.
+    for number in 0..244 {
+        zone += &format!("big TXT \"{number:03}{}\"\n", "x".repeat(252));
+    }
+    lab.write("zone", &zone);
+    let serving = Serving::start(lab, "example.");
+    let request = library::query("big.example.", RecordType::TXT, None)
+        .to_vec()
+        .expect("a request");
+    let frame = [&(request.len() as u16).to_be_bytes(), &request[..]].concat();
+    answers(serving.at, Transport::Tcp);
+    let before = serving.memory_kib("VmRSS");
+    let crowd: Vec<TcpStream> = (0..60)
+        .map(|_| {
+            let mut stream = silent(serving.at);
+            // Far more than the buffers of both sides take.
+            stream.write_all(&frame.repeat(400)).expect("sent");
+            stream
+        })
+        .collect();
+    let counted = || {
+        let metrics = serving.lab.cli(&["--json", "status"]).json();
+        metrics["server"]["queries"].as_u64().unwrap_or_default()
+    };
+    // Until no connection gets further.
+    let mut last = counted();
+    eventually("all are stuck", || {
+        thread::sleep(Duration::from_millis(200));
+        let now = counted();
+        let stuck = now == std::mem::replace(&mut last, now) && now > 60;
+        if stuck { Ok(()) } else { Err(now.to_string()) }
+    });
+    let each = (serving.memory_kib("VmRSS").saturating_sub(before)) / crowd.len() as u64;
+    println!("{each} KiB for each connection");
+    assert!(each < 400, "{each} KiB for each connection");
+    answers(serving.at, Transport::Tcp);
+    answers(serving.at, Transport::Udp);
+}

@@ -220,6 +220,18 @@ fn every_command_that_unit_and_image_give_is_one() {
     }
 }
 
+/// The service may write to few folders only, and it is the server that writes the copy.
+#[test]
+fn the_example_of_a_backup_goes_where_the_service_may_write() {
+    let mut help = Command::new(env!("CARGO_BIN_EXE_lastgood"));
+    let help = programs::run(help.args(["backup", "--help"]), "").expect_ok();
+    let example = help
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("lastgood backup "));
+    let example = Path::new(example.expect("an example"));
+    assert_eq!(example.parent(), Some(Path::new(STORE_FOLDER)));
+}
+
 #[test]
 fn the_image_is_made_of_files_that_are_there_and_runs_without_root() {
     let ignore = file("docker/Dockerfile.dockerignore");

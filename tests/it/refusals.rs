@@ -1,51 +1,7 @@
 //! What the guards do not let in: the ways an outage has been written, and that nothing changed.
 
-use crate::harness::lab::{self, Lab};
-
-/// A server for zones given as text, with more configuration for each.
-fn lab_of(zones: &[(&str, &str, &str)]) -> Lab {
-    let mut config = lab::head();
-    let mut files = Vec::new();
-    for (origin, records, policy) in zones {
-        config += &format!("[[zone]]\nname = \"{origin}\"\nfile = \"{origin}zone\"\n{policy}\n");
-        files.push((format!("{origin}zone"), lab::apex(origin) + records));
-    }
-    let files: Vec<(&str, &str)> = files
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()))
-        .collect();
-    Lab::of(&config, &files)
-}
-
-fn protect(name: &str, types: &str, min_members: usize) -> String {
-    format!("[[zone.protect]]\nname = \"{name}\"\ntypes = [{types}]\nmin_members = {min_members}\n")
-}
-
-/// Each script is refused, and the zone is byte for byte what it was.
-#[track_caller]
-fn refused(lab: &Lab, zone: &str, scripts: &[&str]) {
-    let before = exported(lab, zone);
-    for script in scripts {
-        let status = lab.update(&format!("zone {zone}\n{script}"));
-        assert_eq!(status, "REFUSED", "{script}");
-        assert_eq!(exported(lab, zone), before, "{script}");
-    }
-}
-
-#[track_caller]
-fn passes(lab: &Lab, zone: &str, scripts: &[&str]) {
-    for script in scripts {
-        assert_eq!(
-            lab.update(&format!("zone {zone}\n{script}")),
-            "NOERROR",
-            "{script}"
-        );
-    }
-}
-
-fn exported(lab: &Lab, zone: &str) -> String {
-    lab.cli(&["zone", "export", zone]).expect_ok()
-}
+use crate::harness::attack::{lab_of, passes, protect, refused};
+use crate::harness::lab::Lab;
 
 #[test]
 fn a_protected_name_cannot_be_emptied_whichever_way_it_is_written() {

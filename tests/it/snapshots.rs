@@ -115,7 +115,6 @@ fn a_snapshot_damaged_while_the_server_was_down_is_found_set_aside_named_and_wri
 
         let served = Served::start(&lab);
         let path = snapshot(&lab).display().to_string();
-        eprintln!("{name}");
         served.logs(&["ERROR", &path, "writing a new one"]);
         let aside = served.logs(&["WARN", &format!("from={path} "), "set aside"]);
         let (_, aside) = aside.split_once(" to=").expect("its new name");
@@ -170,4 +169,153 @@ fn while_the_server_runs_nothing_of_the_snapshot_is_served() {
         "holding",
         "each zone for itself"
     );
+}
+
+/// Stopped, with everything in both files.
+fn stopped() -> Lab {
+    let mut lab = Lab::demo();
+    assert_eq!(lab.update(CHANGE), "NOERROR");
+    settle(&lab);
+    lab.stop();
+    lab
+}
+
+fn remove(database: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{end}", database.display()));
+    }
+}
+
+/// With a good store, whatever stands where the snapshot was becomes a snapshot that is worth something.
+#[test]
+fn whatever_stands_in_the_snapshots_place_the_store_is_served_and_a_good_one_written() {
+    type Damage = fn(&Lab);
+    let damages: [(&str, Damage); 5] = [
+        ("an older one", |lab| {
+            let older = lab.path("older.db");
+            fs::copy(older, snapshot(lab)).expect("an older snapshot");
+        }),
+        ("another server's", |lab| {
+            let config = format!(
+                "{}[[zone]]\nname = \"other.test.\"\nfile = \"other.zone\"\n",
+                lab::head()
+            );
+            let mut other = Lab::of(&config, &[("other.zone", &lab::apex("other.test."))]);
+            eventually("the other snapshot", || {
+                let status = other.status("other.test.");
+                match status["snapshot_revision"].is_u64() {
+                    true => Ok(()),
+                    false => Err(status.to_string()),
+                }
+            });
+            other.stop();
+            fs::copy(snapshot(&other), snapshot(lab)).expect("another's snapshot");
+        }),
+        ("a log alone", |lab| {
+            let log = format!("{}-wal", snapshot(lab).display());
+            fs::rename(snapshot(lab), log).expect("a log");
+        }),
+        ("another schema", |lab| {
+            let statement = "ALTER TABLE node RENAME COLUMN data TO content";
+            lab.sql_in(&snapshot(lab), statement);
+        }),
+        ("serials and policy gone", |lab| {
+            lab.sql_in(&snapshot(lab), "DELETE FROM ceiling; DELETE FROM meta");
+        }),
+    ];
+    for (name, damage) in damages {
+        let mut lab = stopped();
+        fs::copy(snapshot(&lab), lab.path("older.db")).expect("a copy");
+        lab.start();
+        let later = "zone example.com\nupdate add later.example.com. 60 A 192.0.2.2";
+        assert_eq!(lab.update(later), "NOERROR");
+        settle(&lab);
+        lab.stop();
+        damage(&lab);
+        lab.start();
+        assert_eq!(lab.state("example.com."), "live", "{name}");
+        if name == "another server's" {
+            // As far as this can tell the store has forgotten a zone: shown, and gone when told so.
+            assert_eq!(lab.state("other.test."), "holding");
+            let meant = ["--override", "min-members", "--reason", "not ours"];
+            lab.cli(&[&["zone", "remove", "other.test."], &meant[..]].concat())
+                .expect_ok();
+        }
+        settle(&lab);
+        let serial = lab.serial("example.com");
+        lab.stop();
+        remove(&lab.database());
+        lab.start();
+        assert_eq!(lab.state("example.com."), "holding", "{name}");
+        assert_eq!(lab.data("later.example.com A"), ["192.0.2.2"], "{name}");
+        let empty = "zone example.com\nupdate delete api.example.com. A";
+        lab.cli(&["snapshot", "restore", "--all"]).expect_ok();
+        lab.until("example.com.", "live");
+        assert!(lab.serial("example.com") > serial, "{name}");
+        assert_eq!(lab.update(empty), "REFUSED", "{name}");
+        assert_eq!(lab.dig("other.test SOA").status, "REFUSED", "{name}");
+    }
+}
+
+/// What the store's tables are like is known; what lacks a part of them is not guessed at.
+#[test]
+fn a_store_that_lacks_a_table_or_column_holds_and_says_which() {
+    for (statement, lacks) in [
+        ("ALTER TABLE record RENAME COLUMN rdata TO data", "rdata"),
+        ("ALTER TABLE record RENAME TO records", "record"),
+        ("ALTER TABLE zone DROP COLUMN serial", "serial"),
+        ("DROP TABLE revision", "revision"),
+        ("DROP TABLE audit", "audit"),
+        ("DROP TABLE meta", "meta"),
+        ("DROP TABLE touched", "touched"),
+    ] {
+        let mut lab = stopped();
+        lab.sql(&format!("DROP VIEW zone_file; {statement}"));
+        lab.start();
+        let status = lab.until("example.com.", "holding").to_string();
+        assert!(
+            status.contains(&format!("`{lacks}`")),
+            "{statement}: {status}"
+        );
+        assert_eq!(lab.data("api.example.com A"), API, "{statement}");
+        assert_eq!(
+            lab.data("first.example.com A"),
+            ["192.0.2.1"],
+            "{statement}"
+        );
+        assert_eq!(lab.update(CHANGE), "REFUSED", "{statement}");
+        lab.cli(&["snapshot", "restore", "--all"]).expect_ok();
+        lab.until("example.com.", "live");
+        let second = "zone example.com\nupdate add second.example.com. 60 A 192.0.2.2";
+        assert_eq!(lab.update(second), "NOERROR", "{statement}");
+    }
+}
+
+/// What somebody added for himself is no damage, nor is a view less.
+#[test]
+fn a_store_with_tables_or_columns_more_is_served() {
+    let mut lab = stopped();
+    lab.sql(
+        "ALTER TABLE record ADD COLUMN note TEXT; CREATE TABLE mine (id INTEGER); DROP VIEW zone_file",
+    );
+    lab.start();
+    assert_eq!(lab.state("example.com."), "live");
+    let second = "zone example.com\nupdate add second.example.com. 60 A 192.0.2.2";
+    assert_eq!(lab.update(second), "NOERROR");
+    lab.restart();
+    assert_eq!(lab.data("second.example.com A"), ["192.0.2.2"]);
+}
+
+#[test]
+fn a_table_dropped_beneath_a_running_server_holds_and_says_which() {
+    let lab = Lab::demo();
+    lab.sql("DROP TABLE audit");
+    let update = lab.update(CHANGE);
+    assert!(
+        update.contains("SERVFAIL") || update.contains("REFUSED"),
+        "{update}"
+    );
+    let status = lab.until("example.com.", "holding").to_string();
+    assert!(status.contains("`audit`"), "{status}");
+    assert_eq!(lab.data("api.example.com A"), API);
 }

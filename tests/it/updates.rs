@@ -365,21 +365,82 @@ fn a_packet_that_is_sent_again_is_applied_once_and_answered_twice() {
 }
 
 #[test]
-fn what_rfc_2136_ignores_is_ignored_without_an_error() {
+fn what_rfc_2136_ignores_is_ignored_without_an_error_and_told_in_the_audit() {
     let lab = Lab::demo();
-    // A CNAME beside data, and data beside a CNAME (RFC 2136 §3.4.2.2).
-    for line in [
-        "update add chat.example.com. 60 CNAME api.example.com.",
-        "update add shop.example.com. 60 A 192.0.2.1",
-        "update delete example.com. SOA",
+    let serial = lab.serial("example.com");
+    let soa = |owner: &str, serial: u32| {
+        format!(
+            "update add {owner} 3600 SOA ns1.example.com. hostmaster.example.com. {serial} 7200 900 \
+             1209600 300"
+        )
+    };
+    let names = |line: &str| format!("update delete example.com. NS {line}.example.com.");
+    let (first, second) = (names("ns1"), names("ns2"));
+    for (lines, told) in [
+        // RFC 2136 §3.4.2.2.
+        (
+            "update add chat.example.com. 60 CNAME api.example.com.",
+            "chat.example.com. CNAME was not added",
+        ),
+        (
+            "update add shop.example.com. 60 A 192.0.2.1",
+            "shop.example.com. A was not added",
+        ),
+        (
+            &soa("example.com.", serial),
+            "example.com. SOA was not replaced",
+        ),
+        (&soa("example.com.", serial.wrapping_sub(1)), "is not after"),
+        (
+            &soa("chat.example.com.", serial + 9),
+            "chat.example.com. SOA was not added",
+        ),
+        // §3.4.2.3, §3.4.2.4.
+        (
+            "update delete example.com. SOA",
+            "example.com. keeps its SOA",
+        ),
+        ("update delete example.com. NS", "example.com. keeps its NS"),
+        (
+            "update delete chat.example.com. A 192.0.2.250\nupdate delete example.com. SOA",
+            "keeps its SOA",
+        ),
     ] {
-        assert_eq!(
-            lab.update(&format!("zone example.com\n{line}")),
-            "NOERROR",
-            "{line}"
-        );
+        let script = format!("zone example.com\n{lines}");
+        assert_eq!(lab.update(&script), "NOERROR", "{lines}");
+        assert_eq!(lab.serial("example.com"), serial, "{lines}");
+        let ignored = ignored_last(&lab);
+        assert_eq!(ignored.len(), 1, "{lines}: {ignored:?}");
+        assert!(ignored[0].contains(told), "{lines}: {ignored:?}");
     }
     assert_eq!(lab.data("chat.example.com CNAME"), [""; 0]);
     assert_eq!(lab.data("shop.example.com A").len(), 3);
     assert_eq!(lab.data("example.com SOA").len(), 1);
+    // The last of the name servers stays; that it is the only one is what the guard refuses.
+    let script = format!("zone example.com\n{first}\n{second}");
+    assert_eq!(lab.update(&script), "REFUSED");
+    let ignored = ignored_last(&lab);
+    assert!(
+        ignored[0].contains("example.com. keeps its last NS"),
+        "{ignored:?}"
+    );
+    // With the rest done, and said.
+    let script = "zone example.com
+        update add chat.example.com. 60 CNAME api.example.com.
+        update add rest.example.com. 60 A 192.0.2.1";
+    assert_eq!(lab.update(script), "NOERROR");
+    assert_eq!(lab.data("rest.example.com A"), ["192.0.2.1"]);
+    assert_eq!(ignored_last(&lab).len(), 1);
+}
+
+/// What the last row of the audit says was ignored.
+fn ignored_last(lab: &Lab) -> Vec<String> {
+    let rows = lab
+        .cli(&["--json", "log", "example.com.", "--limit", "1"])
+        .json();
+    let reference = rows[0]["reference"].as_str().expect("a reference");
+    let row = lab.cli(&["--json", "why", reference]).json();
+    let ignored = row["detail"]["ignored"].as_array().expect("a list");
+    let texts = ignored.iter().map(|text| text.as_str().expect("a text"));
+    texts.map(str::to_owned).collect()
 }

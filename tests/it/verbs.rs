@@ -303,9 +303,9 @@ fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                // Its keys are the rules that refused something.
+                // Their keys are the rules that refused something, or would have.
                 let key = match path {
-                    "server.refusals" => "RULE",
+                    "server.refusals" | "server.observed" => "RULE",
                     _ => key,
                 };
                 let dot = if path.is_empty() { "" } else { "." };
@@ -368,7 +368,8 @@ impl Printed<'_> {
 #[test]
 fn what_json_prints_is_documented_field_by_field() {
     let lab = Lab::demo();
-    let script = "zone example.com\nupdate add n.example.com. 60 A 192.0.2.1";
+    // Longer than a week, which is observed.
+    let script = "zone example.com\nupdate add n.example.com. 700000 A 192.0.2.1";
     assert_eq!(lab.update(script), "NOERROR");
     assert_eq!(
         lab.update("zone example.com\nupdate delete api.example.com. A"),

@@ -9,6 +9,6 @@ pub mod random;
 pub mod server;
 
 #[path = "../it/harness/ports.rs"]
-mod ports;
+pub mod ports;
 #[path = "../../fuzz/src/sign.rs"]
 pub mod sign;

@@ -56,7 +56,10 @@ impl Place {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lastgood"));
+        // Another build, such as an installed one, is tried by naming it.
+        let program = std::env::var_os("LASTGOOD");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_lastgood").into());
+        let mut command = Command::new(program);
         command.arg("--config").arg(self.path("lastgood.toml"));
         command.args(words);
         command

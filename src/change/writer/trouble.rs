@@ -211,6 +211,7 @@ impl WriterThread {
         }
         match report.snapshot {
             Ok(()) | Err(StoreError::Interrupted | StoreError::Busy) => {}
+            Err(StoreError::Damaged(damage)) => self.keeper.examine(damage),
             Err(error) => self.keeper.examine(error.to_string()),
         }
         tracing::debug!(took = ?report.took, "scrub");

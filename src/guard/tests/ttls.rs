@@ -172,3 +172,14 @@ fn unless_somebody_says_otherwise_a_ttl_beyond_a_week_is_observed() {
         );
     }
 }
+
+#[test]
+fn of_many_breaches_a_few_are_told_and_the_others_counted() {
+    let owner = |number: u32| format!("n{number}.example.com.");
+    let added: Vec<Record> = (0..12)
+        .map(|number| record_for(number, &owner(number), A, "192.0.2.1"))
+        .collect();
+    let text = ttl_says(BOUNDS, Path::Update, (&[], &added), &[]).text;
+    assert_eq!(text.matches("would have the TTL").count(), 5, "{text}");
+    assert!(text.ends_with("; and 7 more"), "{text}");
+}

@@ -16,13 +16,14 @@ pub(super) fn check(prefixes: &[u8]) -> Result<&[u8], Flaw> {
         let (octets_max, bits_max) = match u16::from_be_bytes([*high, *low]) {
             IPV4 => (4, 32),
             IPV6 => (16, 128),
-            other => return Err(format!("there is no address family {other}").into()),
+            // Nothing is known of its addresses.
+            _ => (usize::MAX, u8::MAX),
         };
         if len > octets_max || *prefix > bits_max {
             return Err("a prefix is longer than its address".into());
         }
         // §4: they must not be there.
-        if address.last() == Some(&0) {
+        if octets_max <= 16 && address.last() == Some(&0) {
             return Err("an address of a prefix ends in zeros".into());
         }
         rest = &tail[len..];
@@ -33,22 +34,25 @@ pub(super) fn check(prefixes: &[u8]) -> Result<&[u8], Flaw> {
     }
 }
 
-/// Checked prefixes as they are written.
-pub(super) fn print(prefixes: &[u8], out: &mut String) {
+/// Checked prefixes as they are written; `Err` when there is a family that has no form.
+pub(super) fn print(prefixes: &[u8], out: &mut String) -> std::fmt::Result {
     let mut rest = prefixes;
     let mut separator = "";
-    while let [_, family, prefix, len, tail @ ..] = rest {
+    while let [high, low, prefix, len, tail @ ..] = rest {
+        let family = u16::from_be_bytes([*high, *low]);
         let negation = if len & 0x80 != 0 { "!" } else { "" };
         let (address, tail) = tail.split_at(usize::from(len & 0x7F));
-        let _ = write!(out, "{separator}{negation}{family}:");
-        let _ = match u16::from(*family) {
-            IPV4 => write!(out, "{}", Ipv4Addr::from(filled(address))),
-            _ => write!(out, "{}", Ipv6Addr::from(filled(address))),
-        };
-        let _ = write!(out, "/{prefix}");
+        write!(out, "{separator}{negation}{family}:")?;
+        match family {
+            IPV4 => write!(out, "{}", Ipv4Addr::from(filled(address)))?,
+            IPV6 => write!(out, "{}", Ipv6Addr::from(filled(address)))?,
+            _ => return Err(std::fmt::Error),
+        }
+        write!(out, "/{prefix}")?;
         separator = " ";
         rest = tail;
     }
+    Ok(())
 }
 
 fn filled<const N: usize>(octets: &[u8]) -> [u8; N] {

@@ -14,8 +14,13 @@ const DEGREE: u32 = 3_600_000;
 const MINUTE: u32 = 60_000;
 
 pub(super) fn check(location: &[u8]) -> Result<&[u8], Flaw> {
-    if location[0] != 0 {
-        return Err(format!("there is no version {}", location[0]).into());
+    match location {
+        [0, ..] if location.len() == 16 => {}
+        [0, ..] => {
+            return Err(format!("a location has 16 octets, this one {}", location.len()).into());
+        }
+        // Nothing is known of other versions (§2).
+        _ => return Ok(location),
     }
     // Size, horizontal and vertical precision: mantissa and exponent, a decimal digit each.
     if location[1..4]
@@ -39,6 +44,9 @@ fn word(location: &[u8], at: usize) -> u32 {
 
 /// A checked location as it is written; `Err` when that would not read back the same.
 pub(super) fn print(location: &[u8], out: &mut String) -> std::fmt::Result {
+    if location[0] != 0 {
+        return Err(std::fmt::Error);
+    }
     for (at, [positive, negative]) in [(4, ['N', 'S']), (8, ['E', 'W'])] {
         let angle = word(location, at);
         let side = if angle >= ORIGIN { positive } else { negative };

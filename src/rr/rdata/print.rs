@@ -65,7 +65,7 @@ pub(super) fn field(field: Field, octets: &[u8], out: &mut String) -> std::fmt::
             out.push_str("0x");
             HEXUPPER.encode_append(octets, out);
         }
-        (Field::Prefixes, _) => apl::print(octets, out),
+        (Field::Prefixes, _) => apl::print(octets, out)?,
         (Field::HostIdentity, _) => {
             let (algorithm, identity, key) = hip::parts(octets);
             write!(out, "{algorithm} ")?;

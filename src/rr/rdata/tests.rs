@@ -373,7 +373,7 @@ fn malformed_wire_data_of_known_types_are_refused() {
         ("HINFO", b"\x01a"),
         ("SOA", b"\0\0\0\0\0\x01"),
         ("LOC", b"\0"),
-        ("LOC", b"\x01\0\0\0\x80\0\0\0\x80\0\0\0\0\0\0\0"),
+        ("LOC", b"\0\0\0\0\x80\0\0\0\x80\0\0\0\0\0\0"),
         ("LOC", b"\0\xA0\0\0\x80\0\0\0\x80\0\0\0\0\0\0\0"),
         ("LOC", b"\0\0\0\0\xFF\0\0\0\x80\0\0\0\0\0\0\0"),
         ("NSEC", b"\0\0\x01\0"),
@@ -409,11 +409,20 @@ fn malformed_wire_data_of_known_types_are_refused() {
 
 #[test]
 fn what_its_own_form_cannot_say_is_written_in_the_generic_one() {
-    // A size of nought times ten: on the wire it differs from nought.
-    let octets = b"\0\x01\x16\x13\x80\0\0\0\x80\0\0\0\0\x98\x96\x80";
-    let text = to_text(rtype("LOC"), octets);
-    assert_eq!(text, "\\# 16 00011613800000008000000000989680");
-    assert_eq!(*from_text(rtype("LOC"), &text).unwrap(), *octets);
+    for (type_text, octets) in [
+        // A size of nought times ten: on the wire it differs from nought.
+        (
+            "LOC",
+            &b"\0\x01\x16\x13\x80\0\0\0\x80\0\0\0\0\x98\x96\x80"[..],
+        ),
+        // A version and an address family of which nothing is known.
+        ("LOC", b"\x01\x02"),
+        ("APL", b"\0\x01\x08\x01\x0A\0\x03\xFF\x02\xAA\0"),
+    ] {
+        let text = to_text(rtype(type_text), octets);
+        assert_eq!(text, generic_text(octets));
+        assert_eq!(*from_text(rtype(type_text), &text).unwrap(), *octets);
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl<'m> Walk<'m> {
                 digest(kind, self.some()?)?
             }
             Field::Bitmap => bitmap::check(self.all())?,
-            Field::Location => loc::check(self.take(16)?)?,
+            Field::Location => loc::check(self.some()?)?,
             Field::Prefixes => apl::check(self.all())?,
             Field::Params => svcb::check(self.all())?,
             Field::HostIdentity => {

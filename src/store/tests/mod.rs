@@ -1,6 +1,7 @@
 mod audit;
 mod damage;
 mod ledger;
+mod scrub;
 mod types;
 
 use std::fs;

@@ -299,7 +299,7 @@ impl Generator {
         match form {
             // §2.4.1 and §2.4.3, §2.4.4 and §2.4.5.
             0..=3 => {
-                let class = if form % 2 == 0 { ANY } else { NONE };
+                let class = if form.is_multiple_of(2) { ANY } else { NONE };
                 // What is not there must not be there, mostly: else hardly any message gets on.
                 let standing = standing.filter(|_| class == ANY || self.random.percent(20));
                 let mut row = standing.unwrap_or_else(|| self.bare(class));

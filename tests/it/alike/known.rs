@@ -41,7 +41,6 @@ pub struct KnownSet {
 const NOERROR: u8 = 0;
 const FORMERR: u8 = 1;
 const SERVFAIL: u8 = 2;
-const NOTIMP: u8 = 4;
 const REFUSED: u8 = 5;
 const YXDOMAIN: u8 = 6;
 const NXRRSET: u8 = 8;
@@ -58,7 +57,9 @@ pub const RCODES: &[KnownRcode] = &[
             pair.who == "named"
                 && OF_PREREQUISITES.contains(&pair.rcodes[0])
                 && match pair.rcodes[1] {
-                    FORMERR => pair.message.updates.iter().any(is_wrong),
+                    FORMERR => {
+                        pair.message.updates.iter().any(is_wrong) || has_odd_ds(pair.message)
+                    }
                     NOTZONE => pair.message.updates.iter().any(|row| pair.is_outside(row)),
                     _ => false,
                 }
@@ -75,12 +76,20 @@ pub const RCODES: &[KnownRcode] = &[
         },
     },
     KnownRcode {
+        what: "a prerequisite of a type of questions is judged in its turn",
+        section: "RFC 2136 §3.2: the first that does not hold decides",
+        is_it: |pair| {
+            let mut rows = pair.message.prerequisites.iter();
+            OF_PREREQUISITES.contains(&pair.rcodes[0])
+                && pair.rcodes[1] == FORMERR
+                && rows.any(|row| row.class == IN && row.rtype.is_meta())
+        },
+    },
+    KnownRcode {
         what: "a zone of class CH, ANY or NONE is none of ours",
         section: "RFC 2136 §3.1.2",
         is_it: |pair| {
-            pair.rcodes[0] == NOTAUTH
-                && [NOTIMP, FORMERR, REFUSED].contains(&pair.rcodes[1])
-                && pair.message.zones.iter().any(|zone| zone.class != IN)
+            pair.rcodes[0] == NOTAUTH && pair.message.zones.iter().any(|zone| zone.class != IN)
         },
     },
     KnownRcode {
@@ -158,6 +167,11 @@ pub const RCODES: &[KnownRcode] = &[
         is_it: |pair| pair.who == "knotd" && pair.has_fallen,
     },
     KnownRcode {
+        what: "named reads the digest of a DS",
+        section: "RFC 4034 §5.1.4 gives its length; lastgood keeps it as it came",
+        is_it: |pair| pair.who == "named" && pair.rcodes[1] == FORMERR && has_odd_ds(pair.message),
+    },
+    KnownRcode {
         what: "named refuses a zone section of no record",
         section: "RFC 2136 §3.1.1: FORMERR",
         is_it: |pair| {
@@ -167,6 +181,13 @@ pub const RCODES: &[KnownRcode] = &[
         },
     },
 ];
+
+/// A DS whose digest is not as long as its algorithm's, of which named alone takes notice.
+fn has_odd_ds(message: &Message) -> bool {
+    const DIGEST: usize = 4 + 32;
+    let mut rows = message.updates.iter().chain(&message.additional);
+    rows.any(|row| row.rtype == Rtype::DS && !row.rdata.is_empty() && row.rdata.len() != DIGEST)
+}
 
 /// An update that the prescan does not let through (RFC 2136 §3.4.1.2), its name aside.
 fn is_wrong(row: &Row) -> bool {
@@ -285,6 +306,12 @@ pub const SETS: &[KnownSet] = &[
     },
 ];
 
+/// A reason for another serial where nothing else is.
+const SPELLING: (&str, &str) = (
+    "named takes another spelling of an owner for a change",
+    "RFC 4343 §3: it is the same name, and nothing has changed",
+);
+
 /// Why these two differ: all the reasons it takes, or none where one is missing.
 pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
     if pair.rcodes[0] != pair.rcodes[1] {
@@ -297,7 +324,8 @@ pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
         reasons.push(known.what);
     }
     if pair.zones[0].serial != pair.zones[1].serial && reasons.is_empty() {
-        return None;
+        let is_spelling = pair.who == "named" && pair.zones[0].serial == pair.before.serial;
+        return is_spelling.then(|| vec![SPELLING.0]);
     }
     reasons.sort();
     reasons.dedup();
@@ -308,7 +336,8 @@ pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
 pub fn section(reason: &str) -> &'static str {
     let rcodes = RCODES.iter().map(|known| (known.what, known.section));
     let sets = SETS.iter().map(|known| (known.what, known.section));
-    let found = rcodes.chain(sets).find(|(what, _)| *what == reason);
+    let mut all = rcodes.chain(sets).chain([SPELLING]);
+    let found = all.find(|(what, _)| *what == reason);
     found.map_or("", |(_, section)| section)
 }
 

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use hmac::{Hmac, KeyInit, Mac};
 use lastgood::rr::{Name, Rtype, rdata};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 pub const IN: u16 = 1;
 pub const CH: u16 = 3;
@@ -132,10 +132,21 @@ impl Message {
 }
 
 /// Signs with HMAC-SHA256 at this moment.
-pub fn sign(mut message: Vec<u8>, key: &str, secret: &[u8]) -> Vec<u8> {
+pub fn sign(message: Vec<u8>, key: &str, secret: &[u8]) -> Vec<u8> {
+    let now = UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    sign_at(message, key, secret, now, Sha256::output_size())
+}
+
+/// Signs at another time, with only so many octets of the MAC.
+pub fn sign_at(
+    mut message: Vec<u8>,
+    key: &str,
+    secret: &[u8],
+    now: u64,
+    mac_octets: usize,
+) -> Vec<u8> {
     let key: Name = key.parse().expect("a key name");
     let algorithm: Name = "hmac-sha256.".parse().expect("a name");
-    let now = UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     let mut clock = now.to_be_bytes()[2..].to_vec();
     clock.extend(FUDGE.to_be_bytes());
 
@@ -147,10 +158,11 @@ pub fn sign(mut message: Vec<u8>, key: &str, secret: &[u8]) -> Vec<u8> {
     mac.update(&clock);
     mac.update(&[0, 0, 0, 0]);
     let mac = mac.finalize().into_bytes();
+    let mac = &mac[..mac_octets];
 
     let (id, zeros) = ([message[0], message[1]], [0; 4]);
     let length = (mac.len() as u16).to_be_bytes();
-    let rdata = [algorithm.as_wire(), &clock, &length, &mac, &id, &zeros].concat();
+    let rdata = [algorithm.as_wire(), &clock, &length, mac, &id, &zeros].concat();
     message.extend(key.as_wire());
     message.extend(TSIG.to_be_bytes());
     message.extend([0, 255, 0, 0, 0, 0]);

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use lastgood::rr::{Name, Rtype, rdata};
 use lastgood::zonefile;
 
 use super::wire::{IN, Row};
-use crate::harness::library;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An RRset; RDATA in canonical form, by which they are compared, and as it came.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -78,16 +80,21 @@ impl Zone {
     }
 }
 
-/// Asks for a transfer (RFC 5936), unsigned.
-pub fn transfer(at: SocketAddr, origin: &Name) -> Zone {
+/// Asks for a transfer (RFC 5936), unsigned; `None` where the server goes away.
+pub fn transfer(at: SocketAddr, origin: &Name) -> Option<Zone> {
     let mut request = vec![0x77, 0x77, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     request.extend(origin.as_wire());
     request.extend([0, 252, 0, 1]);
-    let mut stream = library::connect(at);
-    library::send(&mut stream, &request);
+    let mut stream = TcpStream::connect(at).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let length = (request.len() as u16).to_be_bytes();
+    stream.write_all(&[&length, &request[..]].concat()).ok()?;
     let (mut zone, mut soas) = (Zone::default(), 0);
     while soas < 2 {
-        let message = library::receive(&mut stream);
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).ok()?;
+        let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut message).ok()?;
         let count = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
         assert_eq!(message[3] & 15, 0, "a transfer from {at}");
         let mut cursor = 12;
@@ -114,7 +121,7 @@ pub fn transfer(at: SocketAddr, origin: &Name) -> Zone {
             soas += usize::from(rtype == Rtype::SOA);
         }
     }
-    zone
+    Some(zone)
 }
 
 /// Asks at the control socket of lastgood, which has no transfers to give.

@@ -95,15 +95,23 @@ impl Lab {
     }
 
     pub fn start(&mut self) {
+        // Another run of the tests may have taken it while no server of ours ran.
+        if !ports::is_free(self.port) {
+            self.take_another_port();
+        }
         while let Err(error) = self.try_start() {
             // Somebody else was quicker to take the port.
             assert!(error.contains("Address already in use"), "{error}");
-            let config = self.read("lastgood.toml");
-            let (old, new) = (self.port, ports::free());
-            let config = config.replace(&format!(":{old}\""), &format!(":{new}\""));
-            self.write("lastgood.toml", &config);
-            self.port = new;
+            self.take_another_port();
         }
+    }
+
+    fn take_another_port(&mut self) {
+        let config = self.read("lastgood.toml");
+        let (old, new) = (self.port, ports::free());
+        let config = config.replace(&format!(":{old}\""), &format!(":{new}\""));
+        self.write("lastgood.toml", &config);
+        self.port = new;
     }
 
     pub fn try_start(&mut self) -> Result<(), String> {

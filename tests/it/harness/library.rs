@@ -10,7 +10,7 @@ use domain::base::iana::{Class, Opcode};
 use domain::base::message_builder::AuthorityBuilder;
 use domain::base::{Message as Raw, MessageBuilder, Name as RawName, Rtype, Ttl};
 use domain::rdata::tsig::Time48;
-use domain::rdata::{A, Txt};
+use domain::rdata::{A, Cname, Txt};
 use domain::tsig::{Algorithm, ClientTransaction, Key, KeyName};
 use hickory_proto::op::{Edns, Message, Query};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -166,10 +166,23 @@ pub fn demo_key() -> Key {
 pub struct Update {
     pub octets: Vec<u8>,
     pub transaction: ClientTransaction<Key>,
+    /// From the true time to that of whoever signs.
+    ahead_secs: i64,
 }
 
 /// An update of `zone`; `fill` writes its update section.
 pub fn update(zone: &str, key: Key, edns: bool, fill: impl FnOnce(&mut Section)) -> Update {
+    update_at(0, zone, key, edns, fill)
+}
+
+/// The same by a client whose clock is another.
+pub fn update_at(
+    ahead_secs: i64,
+    zone: &str,
+    key: Key,
+    edns: bool,
+    fill: impl FnOnce(&mut Section),
+) -> Update {
     let mut message = MessageBuilder::new_vec();
     message.header_mut().set_random_id();
     message.header_mut().set_opcode(Opcode::UPDATE);
@@ -186,11 +199,19 @@ pub fn update(zone: &str, key: Key, edns: bool, fill: impl FnOnce(&mut Section))
             })
             .expect("room");
     }
-    let transaction = ClientTransaction::request(key, &mut message, Time48::now()).expect("room");
+    let transaction =
+        ClientTransaction::request(key, &mut message, clock(ahead_secs)).expect("room");
     Update {
         octets: message.finish(),
         transaction,
+        ahead_secs,
     }
+}
+
+fn clock(ahead_secs: i64) -> Time48 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.expect("after 1970").as_secs();
+    Time48::from_u64(now.saturating_add_signed(ahead_secs))
 }
 
 /// The update section (RFC 2136 §2.5).
@@ -208,6 +229,21 @@ impl Section {
         let text: Txt<Vec<u8>> = Txt::build_from_slice(text.as_bytes()).expect("a text");
         self.0
             .push((name(owner), Class::IN, Ttl::from_secs(60), text))
+            .expect("room");
+    }
+
+    /// Takes the place of the alias that stands there.
+    pub fn add_cname(&mut self, owner: &str, target: &str) {
+        let target = Cname::new(name(target));
+        self.0
+            .push((name(owner), Class::IN, Ttl::from_secs(60), target))
+            .expect("room");
+    }
+
+    pub fn delete_one_a(&mut self, owner: &str, address: [u8; 4]) {
+        let address = A::from_octets(address[0], address[1], address[2], address[3]);
+        self.0
+            .push((name(owner), Class::NONE, Ttl::from_secs(0), address))
             .expect("room");
     }
 
@@ -234,7 +270,7 @@ impl Update {
     pub fn verify(self, response: Vec<u8>) -> Message {
         let mut message = Raw::from_octets(response).expect("a header");
         self.transaction
-            .answer(&mut message, Time48::now())
+            .answer(&mut message, clock(self.ahead_secs))
             .expect("a signature that verifies");
         Message::from_vec(message.as_octets()).expect("a response that decodes")
     }

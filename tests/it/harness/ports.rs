@@ -35,7 +35,8 @@ fn first_of_clients() -> u16 {
     first.unwrap_or(32_768)
 }
 
-fn is_free(port: u16) -> bool {
+/// Whether nobody has it: with SO_REUSEPORT, binding it would not tell.
+pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok()
         && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
