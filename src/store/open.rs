@@ -109,6 +109,7 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
             rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
             other => StoreError::Damaged(other.to_string()),
         })?;
+    schema::check(&connection)?;
     // Reads, so that log and index are there to be remembered.
     rows::data_version(&connection)?;
     rows::zones(&connection)?;

@@ -87,19 +87,19 @@ fn ours() -> &'static Schema {
 fn repairs(found: &Schema) -> Result<Vec<(String, String)>, StoreError> {
     for (table, columns) in &ours().tables {
         let Some(there) = found.tables.get(table) else {
-            return Err(StoreError::Damaged(format!("there is no table {table}")));
+            return Err(StoreError::Damaged(format!("there is no table `{table}`")));
         };
         for (name, column) in columns {
             match there.get(name) {
                 Some(found) if found == column => {}
                 Some(_) => {
                     return Err(StoreError::Damaged(format!(
-                        "the column {name} of the table {table} is of another type"
+                        "the column `{name}` of the table `{table}` is of another type"
                     )));
                 }
                 None => {
                     return Err(StoreError::Damaged(format!(
-                        "the table {table} has no column {name}"
+                        "the table `{table}` has no column `{name}`"
                     )));
                 }
             }
@@ -120,6 +120,11 @@ fn repairs(found: &Schema) -> Result<Vec<(String, String)>, StoreError> {
         }
     }
     Ok(repairs)
+}
+
+/// Whether every table and column is there.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    repairs(&of(connection)?).map(drop)
 }
 
 /// Makes anew what is missing and can be, within a transaction; tells of it in sentences.

@@ -47,7 +47,7 @@ fn a_table_dropped_while_serving_is_made_anew_from_what_is_served() {
     lab.sql("DROP TABLE record");
     let status = holds_as_it_should(&lab, ZONE);
     assert!(
-        status["reason"].to_string().contains("no table record"),
+        status["reason"].to_string().contains("no table `record`"),
         "{status}"
     );
     lab.cli(&["snapshot", "restore", "--all"]).expect_ok();
