@@ -91,10 +91,10 @@ impl Asker {
             for (id, message) in batch.messages.iter_mut().enumerate() {
                 message[..2].copy_from_slice(&(id as u16).to_be_bytes());
             }
-            for _ in 0..self.attempts {
+            for attempt in 0..self.attempts {
                 match form {
                     Form::Tcp => self.tcp(&mut batch).ok(),
-                    _ => self.udp(&mut batch).ok(),
+                    _ => self.udp(&mut batch, self.patience_at(attempt)).ok(),
                 };
                 if batch.replies.iter().all(Option::is_some) {
                     break;
@@ -105,10 +105,16 @@ impl Asker {
         replies
     }
 
-    fn udp(&self, batch: &mut Batch) -> io::Result<()> {
+    /// A datagram that was lost is missed soon; a server that is only slow is waited for in the end.
+    fn patience_at(&self, attempt: usize) -> Duration {
+        self.patience
+            .min(Duration::from_millis(100) * (1 << attempt))
+    }
+
+    fn udp(&self, batch: &mut Batch, patience: Duration) -> io::Result<()> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(self.at)?;
-        socket.set_read_timeout(Some(self.patience))?;
+        socket.set_read_timeout(Some(patience))?;
         let waiting = batch.waiting();
         let mut waiting = waiting.iter();
         let mut under_way = 0;

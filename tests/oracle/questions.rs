@@ -54,8 +54,8 @@ const TYPES: &[Rtype] = &[
 
 /// One that is unassigned among the meta types, TKEY, MAILB, MAILA, OPT, TSIG.
 const META_TYPES: [u16; 6] = [200, 249, 253, 254, 41, 250];
-/// CH, HS, NONE, ANY, one that is unassigned.
-const CLASSES: [u16; 5] = [3, 4, 254, 255, 77];
+/// HS, NONE, ANY, one that is unassigned. CH is a server's own business, and nsd does not always answer it.
+const CLASSES: [u16; 4] = [4, 254, 255, 77];
 
 pub fn of(zone: &Zone) -> Vec<Question> {
     let image = &zone.image;
