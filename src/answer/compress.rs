@@ -111,13 +111,15 @@ pub(super) fn stands_at(
     }
 }
 
-/// Where the labels of an uncompressed name start, the root label left out.
+/// Where the labels of an uncompressed name start, or of the part in front of a pointer; the root
+/// label, which such a part lacks, is left out.
 fn label_starts(name: &[u8]) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at;
-        at += 1 + usize::from(name[start]);
-        (name[start] != 0).then_some(start)
+        let len = *name.get(start)?;
+        at += 1 + usize::from(len);
+        (len != 0).then_some(start)
     })
 }
 

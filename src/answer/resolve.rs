@@ -73,6 +73,9 @@ struct Walk<'w, 'z, 'o> {
 /// Methods that end the walk return its RCODE.
 impl<'z> Walk<'_, 'z, '_> {
     fn data(&mut self, source: Source, rrset: &RrSet, question: &Question) -> Rcode {
+        if self.is_there(source.node, rrset) {
+            return Rcode::NoError;
+        }
         let owner = owner(&self.at, source);
         if self.reply.add(Section::Answer, owner, rrset) {
             let own = self.at.as_ref().map_or(question.key(), Target::key);
@@ -95,12 +98,21 @@ impl<'z> Walk<'_, 'z, '_> {
         };
         let owner = owner(&self.at, source);
         for rrset in rrsets {
+            if self.is_there(source.node, rrset) {
+                continue;
+            }
             if !self.reply.add(Section::Answer, owner, rrset) {
                 self.reply.truncate();
                 break;
             }
         }
         Rcode::NoError
+    }
+
+    /// Whether this is a DNAME that led here: an RRset stands in a message once.
+    fn is_there(&self, node: &Node, rrset: &RrSet) -> bool {
+        let mut dnames = self.dnames.iter().flatten();
+        rrset.rtype() == Rtype::DNAME && dnames.any(|seen| std::ptr::eq(*seen, node))
     }
 
     /// The SOA with the TTL of negative answers (RFC 2308 §3, §5).

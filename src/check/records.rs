@@ -33,7 +33,8 @@ pub fn of_records(records: &[Record]) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for ((owner, rtype), mut listed) in rrsets {
-        if listed.lowest != listed.highest {
+        // Signatures of different types have different TTLs (RFC 4034 §3).
+        if listed.lowest != listed.highest && rtype != Rtype::RRSIG {
             let sentence = format!(
                 "{owner} {rtype} has TTLs from {} to {}; the lowest is taken",
                 listed.lowest, listed.highest

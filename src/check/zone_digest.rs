@@ -75,11 +75,17 @@ fn add(hash: &mut impl sha2::Digest, image: &ZoneImage, node: &Node, rrset: &RrS
         if is_apex && rtype == Rtype::RRSIG && covers_zonemd {
             continue;
         }
+        // Signatures have the TTL of what they cover (RFC 4034 §3), and the image one for all of an owner.
+        let ttl = match (rtype, data.first_chunk()) {
+            (Rtype::RRSIG, Some(covered)) => node.rrset(Rtype(u16::from_be_bytes(*covered))),
+            _ => None,
+        };
+        let ttl = ttl.map_or(rrset.ttl(), |covered| covered.ttl());
         let data = rdata::canonical(rtype, data);
         hash.update(node.name().as_wire().to_ascii_lowercase());
         hash.update(rtype.0.to_be_bytes());
         hash.update(CLASS_IN.to_be_bytes());
-        hash.update(rrset.ttl().to_be_bytes());
+        hash.update(ttl.to_be_bytes());
         hash.update((data.len() as u16).to_be_bytes());
         hash.update(&*data);
     }
@@ -147,5 +153,23 @@ mod tests {
         let sha512 = format!("2018031900 1 2 {DIGEST}{}", &DIGEST[..32]);
         assert_eq!(with(&[&good, &sha512]), None, "one that fits is enough");
         assert_eq!(with(&[&sha512]), mismatch);
+    }
+
+    /// The digest is dnspython's.
+    #[test]
+    fn signatures_count_with_the_ttl_of_what_they_cover() {
+        const DIGEST: &str = "d4ce197226e4b7416739a020d0203147c29f6263a4edf8bb\
+                              abac059858c9b9998f9551adde2684d5cff0ccfb040ee566";
+        let times = "20300101000000 20200101000000";
+        let zone = [
+            "example. 3600 SOA ns1.example. admin.example. 7 1800 900 604800 300",
+            "example. 3600 NS ns1.example.",
+            "example. 300 NSEC ns1.example. NS SOA RRSIG NSEC",
+            &format!("example. 3600 RRSIG NS 13 1 3600 {times} 1 example. AQID"),
+            &format!("example. 300 RRSIG NSEC 13 1 300 {times} 1 example. BAUG"),
+            "ns1.example. 3600 A 192.0.2.1",
+            &format!("example. 3600 ZONEMD 7 1 1 {DIGEST}"),
+        ];
+        assert_eq!(of_digest(&image(&zone)), None);
     }
 }

@@ -43,6 +43,8 @@ pub enum NameError {
 }
 
 pub const NAME_OCTETS_MAX: usize = 255;
+/// Labels of the longest name, the root left out.
+const LABELS_MAX: usize = 127;
 const LABEL_OCTETS_MAX: usize = 63;
 
 impl Name {
@@ -78,7 +80,7 @@ impl Name {
         offset: usize,
         out: &mut [u8; NAME_OCTETS_MAX],
     ) -> Result<(usize, usize), NameError> {
-        let (mut at, mut len, mut next) = (offset, 0, None);
+        let (mut at, mut len, mut next, mut pointers) = (offset, 0, None, 0);
         // Each pointer must lead before the place where the labels that hold it began.
         let mut earliest = offset;
         loop {
@@ -104,8 +106,12 @@ impl Name {
                     let low = *message.get(at + 1).ok_or(NameError::Short)? as usize;
                     let target = (octet & 0x3F) << 8 | low;
                     next.get_or_insert(at + 2);
+                    // No name needs more pointers than it can have labels: a message full of
+                    // pointers to pointers would be walked from each of them.
+                    pointers += 1;
+                    let is_long = pointers > LABELS_MAX;
                     // The header holds no names.
-                    if target >= earliest || target < super::message::HEADER_OCTETS {
+                    if target >= earliest || target < super::message::HEADER_OCTETS || is_long {
                         return Err(NameError::BadPointer);
                     }
                     earliest = target;
@@ -570,6 +576,18 @@ mod tests {
         assert!(name("x.b.example.").order_key().is_at_or_below(&above));
         assert!(!name("bb.example.").order_key().is_at_or_below(&above));
         assert!(!name("b\\000.example.").order_key().is_at_or_below(&above));
+    }
+
+    #[test]
+    fn a_message_full_of_pointers_to_pointers_is_not_walked_from_each() {
+        let mut message = vec![0; 13];
+        for hop in 0..200u16 {
+            let target = if hop == 0 { 12 } else { 13 + 2 * (hop - 1) };
+            message.extend_from_slice(&(0xC000 | target).to_be_bytes());
+        }
+        let read = |hop: usize| Name::read(&message, 13 + 2 * hop, &mut [0; NAME_OCTETS_MAX]);
+        assert_eq!(read(126), Ok((1, 13 + 2 * 127)));
+        assert_eq!(read(127), Err(NameError::BadPointer));
     }
 
     #[test]

@@ -23,15 +23,17 @@ pub fn read_zone_file(file: &Path, origin: &Name) -> io::Result<Parsed> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let include = |inner: &Path, name: &str| read_below(&folder.join(inner), name);
+    let include = |inner: &Path, name: &str| read_below(folder, inner, name);
     Ok(zonefile::parse(&text, origin, &include))
 }
 
-fn read_below(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
-    let folder = folder.canonicalize()?;
+/// A file below the folder `inner`, which is below `top` itself, wherever links lead.
+fn read_below(top: &Path, inner: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let top = top.canonicalize()?;
+    let folder = top.join(inner).canonicalize()?;
     let path = folder.join(name).canonicalize()?;
     let refused = |kind, reason: String| Err(io::Error::new(kind, reason));
-    if !path.starts_with(&folder) {
+    if !path.starts_with(&folder) || !path.starts_with(&top) {
         let reason = format!("it is not below {}", folder.display());
         return refused(io::ErrorKind::PermissionDenied, reason);
     }
@@ -181,9 +183,20 @@ mod tests {
         std::fs::write(folder.join("part/a.zone"), "inside").unwrap();
         std::fs::write(dir.path().join("secret"), "outside").unwrap();
         std::os::unix::fs::symlink("../secret", folder.join("link")).unwrap();
-        assert_eq!(read_below(&folder, "part/a.zone").unwrap(), b"inside");
-        for name in ["../secret", "link", "part/../../secret", "/etc/hostname"] {
-            let error = read_below(&folder, name).unwrap_err();
+        std::os::unix::fs::symlink(dir.path(), folder.join("out")).unwrap();
+        let read = |inner: &str, name: &str| read_below(&folder, Path::new(inner), name);
+        assert_eq!(read("", "part/a.zone").unwrap(), b"inside");
+        assert_eq!(read("part", "a.zone").unwrap(), b"inside");
+        for (inner, name) in [
+            ("", "../secret"),
+            ("", "link"),
+            ("", "part/../../secret"),
+            ("", "/etc/hostname"),
+            ("part", "../part/../link"),
+            // As a file that was included through a link from outside would ask.
+            ("out", "secret"),
+        ] {
+            let error = read(inner, name).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{name}");
         }
     }

@@ -22,6 +22,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(50);
 /// Batches still answered once told to stop: what had come by then, and an end even in a flood.
 const LAST_BATCHES: usize = 256;
 
+static PANICS: Seldom = Seldom::new();
 static RECEIVE_FAILS: Seldom = Seldom::new();
 static SLOW_IS_FULL: Seldom = Seldom::new();
 
@@ -39,7 +40,9 @@ pub(super) fn serve(
     }))
     .is_err()
     {
-        error!("a UDP thread has panicked and starts again");
+        if let Some(unsaid) = PANICS.due() {
+            error!(unsaid, "a UDP thread has panicked and starts again");
+        }
     }
 }
 

@@ -12,6 +12,9 @@ const INCLUDE_DEPTH_MAX: usize = 8;
 const INCLUDES_MAX: usize = 1_000;
 /// Records that all `$GENERATE`s of a zone may make.
 const GENERATED_MAX: usize = 1_000_000;
+/// Octets that all `$INCLUDE`s and `$GENERATE`s may add: a short file must not fill the memory.
+const OCTETS_MAX: usize = 512 << 20;
+const TOO_LARGE: &str = "more than 512 MiB are included or generated";
 /// Behind that many problems the rest is not worth reading.
 const PROBLEMS_MAX: usize = 1_000;
 /// RFC 2181 §8.
@@ -29,6 +32,7 @@ pub fn parse(text: &[u8], origin: &Name, include: Include) -> Parsed {
         last_ttl: None,
         includes: 0,
         generated: 0,
+        octets: 0,
         parsed: Parsed::default(),
     };
     parser.file(text, &mut Scope::of_file(origin.clone(), None, 0));
@@ -44,6 +48,8 @@ struct Parser<'a> {
     last_ttl: Option<u64>,
     includes: usize,
     generated: usize,
+    /// Of what was included and generated.
+    octets: usize,
     parsed: Parsed,
 }
 
@@ -199,6 +205,10 @@ impl Parser<'_> {
             .and_then(Path::parent)
             .unwrap_or(Path::new(""));
         let text = (self.include)(folder, &name).map_err(|error| wrong(error.to_string()))?;
+        self.octets += text.len();
+        if self.octets > OCTETS_MAX {
+            return Err(wrong(TOO_LARGE.to_owned()));
+        }
         let mut inner = Scope::of_file(origin, Some(folder.join(name)), scope.depth + 1);
         self.file(&text, &mut inner);
         Ok(())
@@ -236,6 +246,10 @@ impl Parser<'_> {
                 reason: format!("at {number}: {}", wrong.reason),
                 ..wrong
             })?;
+            self.octets += record.owner.len() + record.rdata.len();
+            if self.octets > OCTETS_MAX {
+                return Err(Wrong::at(range, TOO_LARGE.to_owned()));
+            }
             self.parsed.records.push(record);
         }
         Ok(())

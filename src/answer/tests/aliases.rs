@@ -139,6 +139,33 @@ fn a_dname_gives_itself_and_an_alias_with_its_ttl_for_names_below_it() {
 }
 
 #[test]
+fn a_dname_that_led_to_itself_stands_in_the_answer_once() {
+    let zone = example("b.example. 60 DNAME c.example.\n*.c.example. 60 CNAME b.example.");
+    let chain = [
+        "b.example. 60 IN DNAME c.example.",
+        "x.b.example. 60 IN CNAME x.c.example.",
+        "x.c.example. 60 IN CNAME b.example.",
+    ];
+    assert_eq!(ask(&zone, "x.b.example.", "DNAME").answer, chain);
+    let seen = Ask::new(&zone, "x.b.example.", "ANY").tcp().get();
+    assert_eq!(seen.answer, chain);
+}
+
+/// Labels may hold what looks like the length of another.
+#[test]
+fn names_with_odd_octets_are_compressed_like_others() {
+    let zone = example(
+        "d.example. 60 DNAME t.example.
+         sub.example. 60 NS 0.x\\001a.example.
+         sub.example. 60 NS a.example.",
+    );
+    let seen = ask(&zone, "x\\002.d.example.", "A");
+    assert_eq!(seen.answer.len(), 2, "{seen:?}");
+    seen.is_negative(ResponseCode::NXDomain);
+    assert_eq!(ask(&zone, "sub.example.", "A").authority.len(), 2);
+}
+
+#[test]
 fn dnames_chain_and_stand_in_the_answer_once() {
     let zone = example(
         "a.example. 60 DNAME b.example.

@@ -72,9 +72,10 @@ pub(super) fn check(params: &[u8]) -> Result<&[u8], Flaw> {
             mandatory = value;
         }
     }
-    // §8: a client throws away the record otherwise.
+    // §8: a client throws away the record otherwise. Both lists ascend.
+    let mut own = split(params).flatten().map(|(key, _)| key);
     for key in mandatory.chunks_exact(2).map(key_of) {
-        if !split(params).any(|param| param.is_ok_and(|(own, _)| own == key)) {
+        if !own.any(|own| own == key) {
             return Err(format!("{} is mandatory and not there", name(key)).into());
         }
     }
