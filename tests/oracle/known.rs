@@ -91,7 +91,7 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "spelling-kept",
-        fields: &[Field::Tc],
+        fields: &[Field::Tc, Field::Glue],
         why: "names in data keep the zone's spelling, and point to no name that is spelled otherwise",
         section: "RFC 4343 §4.1",
         holds: spelling_kept,
@@ -187,12 +187,22 @@ fn glue_or_tc(case: &Case, theirs: &View) -> bool {
 
 /// Something in the reply has capitals in the names of its data.
 fn spelling_kept(case: &Case, theirs: &View) -> bool {
-    let capitals = |record: &&Record| {
-        let owner = Name::from_wire(&record.owner).expect("a name");
-        let rrset = case.zone.image.rrset(&owner, record.rtype);
+    let image = &case.zone.image;
+    let name = |record: &Record| Name::from_wire(&record.owner).expect("a name");
+    let in_data = |record: &Record| {
+        let rrset = image.rrset(&name(record), record.rtype);
         matches!(record.rtype, Rtype::NS | Rtype::CNAME | Rtype::MX)
             && rrset.is_some_and(|rrset| rrset.body().iter().any(u8::is_ascii_uppercase))
     };
+    let in_owner = |record: &Record| {
+        let node = image.node(&name(record));
+        node.is_some_and(|node| node.name().as_wire().iter().any(u8::is_ascii_uppercase))
+    };
     let mut records = theirs.answer.iter().chain(&theirs.authority);
-    case.form != Form::Tcp && case.ours.tc && !theirs.tc && records.any(|r| capitals(&r))
+    let is_spelled = records.any(in_data) || theirs.additional.iter().any(in_owner);
+    // Glue that is not needed is left out without TC.
+    let mut ours = case.ours.additional.iter();
+    let lacks_glue = ours.all(|record| theirs.additional.contains(record));
+    let is_less = case.ours.tc && !theirs.tc || case.form == Form::Plain && lacks_glue;
+    case.form != Form::Tcp && is_spelled && is_less
 }
