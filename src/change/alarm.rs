@@ -35,8 +35,8 @@ pub(super) struct Raised {
     pub told: Vec<(Name, Duration, String)>,
     /// Zones that have held for long.
     pub long: Vec<(Name, Duration)>,
-    /// Zones whose data are older than their policy lets them be.
-    pub expired: Vec<Name>,
+    /// Zones whose data are now older than their policy lets them be, or, by another policy, are not.
+    pub turned: Vec<(Name, bool)>,
 }
 
 impl Alarms {
@@ -72,8 +72,9 @@ impl Alarms {
             if age >= LONG {
                 raised.long.push((origin.clone(), age));
             }
-            if !hold.is_expired && max_age(origin).is_some_and(|max| age > max) {
-                raised.expired.push(origin.clone());
+            let is_over = max_age(origin).is_some_and(|max| age > max);
+            if hold.is_expired != is_over {
+                raised.turned.push((origin.clone(), is_over));
             }
             held.insert(origin.clone(), (since, next));
         }
@@ -115,11 +116,11 @@ mod tests {
             let of_a = raised.told.iter().filter(|(zone, ..)| *zone == names[0]);
             told.extend(of_a.map(|(_, age, _)| *age));
             assert_eq!(raised.long.len(), if second < 600 { 0 } else { 2 });
-            if !raised.expired.is_empty() {
-                assert_eq!(raised.expired, [names[1].clone()]);
+            if !raised.turned.is_empty() {
+                assert_eq!(raised.turned, [(names[1].clone(), true)]);
                 assert!(second >= 120);
                 expired += 1;
-                view = publish::expired(&view, &names[1]);
+                view = publish::aged(&view, &names[1], true);
             }
         }
         assert_eq!(expired, 1);
@@ -130,5 +131,8 @@ mod tests {
             None,
             "not twice a second"
         );
+        let later = start + 4 * DAY;
+        let raised = alarms.look(&view, |_| None, later).unwrap();
+        assert_eq!(raised.turned, [(names[1].clone(), false)], "by a reload");
     }
 }

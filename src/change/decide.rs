@@ -53,7 +53,11 @@ pub(super) fn decide(
             Ok(guarded(&desk.bench(turn, moment), submission, stored))
         }
         Body::Update { message, .. } => {
-            let rows = ending::rows_to_mend(desk, tx, turn, &submission.zone, message)?;
+            // Nothing is read for somebody who has no right here.
+            let rows = match judge::stranger(&desk.bench(turn, moment), submission) {
+                Some(_) => None,
+                None => ending::rows_to_mend(desk, tx, turn, &submission.zone, message)?,
+            };
             let stored = Stored {
                 rows: rows.as_ref(),
                 ..Stored::default()

@@ -260,7 +260,7 @@ fn updatable<'a>(
 }
 
 /// Refuses a key that has no right in the zone from where it asks.
-fn stranger(bench: &Bench<'_>, submission: &Submission) -> Option<Decision> {
+pub(super) fn stranger(bench: &Bench<'_>, submission: &Submission) -> Option<Decision> {
     let (origin, actor) = (&submission.zone, &submission.actor.name);
     let permits = bench.policy.permits(&submission.actor);
     let source = submission.source.map(|source| source.ip());
@@ -328,7 +328,8 @@ fn judge_update(
         (None, Some(hold), Some(false)) => not_ready(origin, &hold.reason),
         (None, Some(_), Some(true)) => {
             let highest = highest_served(bench, origin, &zone.image);
-            let pass = highest.filter(|_| !applied.serial_set);
+            let own = applied.after.soa().map(|soa| soa.serial);
+            let pass = highest.filter(|&high| own.is_none_or(|own| !own.is_after(high)));
             commit(bench, &zone.image, applied.after, pass, true)
         }
         (None, ..) if applied.diff.is_empty() => Decision::Unchanged,

@@ -56,6 +56,8 @@ pub(super) struct WriterThread {
     /// when on.
     suspects: BTreeSet<Name>,
     suspects_due: Instant,
+    /// The store was opened anew to look at these: not because somebody committed.
+    reopened_to_look: bool,
     standing: Standing,
     alarms: Alarms,
     repeats: Repeats,
@@ -118,6 +120,7 @@ impl WriterThread {
             contested: HashMap::new(),
             suspects: BTreeSet::new(),
             suspects_due: Instant::now(),
+            reopened_to_look: false,
             standing: Standing::default(),
             alarms: Alarms::default(),
             board,
@@ -255,8 +258,11 @@ impl WriterThread {
                 tracing::warn!(store = %path.display(), "store: {repair}");
             }
             self.upkeep.look_again();
-            // Whoever can commit can also keep the triggers from noting it.
-            self.scrubber.bell().ring();
+            // Whoever can commit can also keep the triggers from noting it. A scrub that ended with
+            // this look must not bring about the next one.
+            if !std::mem::take(&mut self.reopened_to_look) {
+                self.scrubber.bell().ring();
+            }
         }
         if extent != Extent::Nothing || !suspects.is_empty() {
             reconcile::all(&mut desk, &tx, &mut turn, extent, &suspects)

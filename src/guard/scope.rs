@@ -122,7 +122,7 @@ impl Desk<'_> {
         standing.rdatas().find(is_kept)?;
         match rtype {
             // The new alias takes the place of the one that stands there (RFC 2136 §3.4.2.2).
-            Rtype::CNAME | Rtype::DNAME => Some("which would replace its"),
+            Rtype::CNAME | Rtype::DNAME | Rtype::WKS => Some("which would replace its"),
             // An RRset has one TTL, that of the record added last.
             _ => (standing.ttl() != record.ttl).then_some("which would change the TTL of other"),
         }

@@ -99,18 +99,15 @@ pub fn held(published: &Published, origin: &Name, reason: &str) -> Published {
     })
 }
 
-/// `published` with a held zone whose data have grown too old to be answered from. The image stays
-/// for whoever repairs them.
-pub fn expired(published: &Published, origin: &Name) -> Published {
+/// `published` with a held zone whose data are too old to be answered from, or are not any more. The
+/// image stays for whoever repairs them.
+pub fn aged(published: &Published, origin: &Name, is_expired: bool) -> Published {
     let served = published.zone(origin).and_then(|served| served.zone());
     let Some((zone, hold)) = served.and_then(|zone| Some((zone, zone.hold.clone()?))) else {
         return published.clone();
     };
     published.with(Served::Zone(ServedZone {
-        hold: Some(Hold {
-            is_expired: true,
-            ..hold
-        }),
+        hold: Some(Hold { is_expired, ..hold }),
         ..zone.clone()
     }))
 }

@@ -12,6 +12,7 @@ impl Rtype {
     pub const NS: Rtype = Rtype(2);
     pub const CNAME: Rtype = Rtype(5);
     pub const SOA: Rtype = Rtype(6);
+    pub const WKS: Rtype = Rtype(11);
     pub const PTR: Rtype = Rtype(12);
     pub const MX: Rtype = Rtype(15);
     pub const TXT: Rtype = Rtype(16);

@@ -230,6 +230,7 @@ impl WriterThread {
             self.suspects.extend(zones);
             self.suspects_due = Instant::now();
             self.custody.let_go();
+            self.reopened_to_look = true;
         }
     }
 
@@ -248,17 +249,22 @@ impl WriterThread {
             format!("{zone} has been served from its last good version for {minutes} minutes")
         });
         self.board.set_stale(long.collect());
-        if raised.expired.is_empty() {
+        if raised.turned.is_empty() {
             return;
         }
         let mut view = (*published).clone();
-        for zone in &raised.expired {
-            view = crate::publish::expired(&view, zone);
-            tracing::error!(%zone, "older than its `max_age`: answered SERVFAIL from now on");
+        for (zone, is_expired) in &raised.turned {
+            view = crate::publish::aged(&view, zone, *is_expired);
+            match is_expired {
+                true => {
+                    tracing::error!(%zone, "older than its `max_age`: answered SERVFAIL from now on");
+                }
+                false => tracing::warn!(%zone, "its `max_age` is another now: answered again"),
+            }
         }
         self.publisher.publish(view);
         let published = self.publisher.current();
-        for zone in &raised.expired {
+        for (zone, _) in &raised.turned {
             self.board.note_zone(&published, zone);
         }
     }
