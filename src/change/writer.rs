@@ -58,6 +58,8 @@ pub(super) struct WriterThread {
     suspects_due: Instant,
     /// The store was opened anew to look at these: not because somebody committed.
     reopened_to_look: bool,
+    /// How long it took last to compare zones with their rows.
+    judging_took: Duration,
     standing: Standing,
     alarms: Alarms,
     repeats: Repeats,
@@ -121,6 +123,7 @@ impl WriterThread {
             suspects: BTreeSet::new(),
             suspects_due: Instant::now(),
             reopened_to_look: false,
+            judging_took: Duration::ZERO,
             standing: Standing::default(),
             alarms: Alarms::default(),
             board,
@@ -265,8 +268,10 @@ impl WriterThread {
             }
         }
         if extent != Extent::Nothing || !suspects.is_empty() {
+            let begun = Instant::now();
             reconcile::all(&mut desk, &tx, &mut turn, extent, &suspects)
                 .map_err(TurnError::Reading)?;
+            self.judging_took = begun.elapsed();
         }
         desk.repeats
             .close(&tx, Instant::now())

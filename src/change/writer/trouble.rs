@@ -58,6 +58,7 @@ impl WriterThread {
     }
 
     pub(super) fn failed(&mut self, jobs: Vec<Job>, error: TurnError) {
+        self.forget_contested();
         let (is_reading, error) = match error {
             TurnError::Reading(error) => (true, error),
             TurnError::Writing(error) => (false, error),
@@ -67,8 +68,6 @@ impl WriterThread {
                 return self.answer_all(jobs, &Outcome::Unavailable { reason });
             }
         };
-        // What was said of edits by hand was rolled back: it is to be said again.
-        self.contested.clear();
         match error {
             // Another process writes: whoever asked may ask again.
             StoreError::Busy => {}
@@ -95,6 +94,27 @@ impl WriterThread {
         self.in_trouble(&error);
         let reason = format!("the store failed: {error}");
         self.answer_all(jobs, &Outcome::Unavailable { reason });
+    }
+
+    /// What was said of edits by hand was rolled back: it is to be found and said again, but not at
+    /// once, where another process keeps us from writing.
+    fn forget_contested(&mut self) {
+        self.contested.clear();
+        let held = self.held();
+        if !held.is_empty() {
+            self.suspects.extend(held);
+            self.suspects_due = self.suspects_due.max(Instant::now() + AGAIN_EVERY);
+        }
+    }
+
+    /// Zones that are not served from their rows.
+    fn held(&self) -> Vec<Name> {
+        let published = self.publisher.current();
+        let held = published.zones().filter(|served| match &***served {
+            Served::Zone(zone) => zone.hold.is_some(),
+            Served::Unavailable { .. } => true,
+        });
+        held.map(|served| served.origin().clone()).collect()
     }
 
     pub(super) fn hold_all(&mut self, loss: &Loss) {
@@ -220,12 +240,7 @@ impl WriterThread {
     /// Has zones compared with their rows by a connection that has not seen them before, and those
     /// that hold: what was wrong may have been put right without a commit.
     fn suspect(&mut self, mut zones: Vec<Name>) {
-        let published = self.publisher.current();
-        let held = published.zones().filter(|served| match &***served {
-            Served::Zone(zone) => zone.hold.is_some(),
-            Served::Unavailable { .. } => true,
-        });
-        zones.extend(held.map(|served| served.origin().clone()));
+        zones.extend(self.held());
         if !zones.is_empty() {
             self.suspects.extend(zones);
             self.suspects_due = Instant::now();
@@ -283,7 +298,8 @@ impl WriterThread {
             .map(|(zone, _)| zone.clone())
             .collect();
         if !again.is_empty() && self.suspects.is_empty() {
-            self.suspects_due = Instant::now() + AGAIN_EVERY;
+            // A large zone that is refused must not keep the others from being changed.
+            self.suspects_due = Instant::now() + AGAIN_EVERY.max(self.judging_took * 8);
         }
         self.suspects.extend(again);
     }
