@@ -3,7 +3,7 @@
 
 use super::additional::{add_glue, add_targets};
 use super::compress::is_at_or_below;
-use super::lookup::{Source, Step, step};
+use super::lookup::{Source, Step, step, zone_for};
 use super::reply::{Owner, Reply, Section};
 use super::request::Question;
 use super::{ALIASES_MAX, Transport};
@@ -187,14 +187,19 @@ impl<'z> Walk<'_, 'z, '_> {
         }
     }
 
-    /// Whether this zone, not another that we serve, a child perhaps, answers for a name.
+    /// Whether this zone, not another that we serve, a child perhaps, answers for a name; for the DS
+    /// of a child it is this one.
     fn is_ours(&self, name: &[u8]) -> bool {
         let origin = self.image.origin();
+        let answers = [
+            self.published.find(name),
+            zone_for(self.published, name, self.rtype),
+        ];
         is_at_or_below(name, origin.as_wire())
-            && self
-                .published
-                .find(name)
-                .is_some_and(|served| served.origin() == origin)
+            && answers
+                .into_iter()
+                .flatten()
+                .any(|served| served.origin() == origin)
     }
 
     /// Goes on to the target of the alias written at `position`, inside the zone only: resolvers

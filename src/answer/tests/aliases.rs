@@ -70,6 +70,10 @@ fn an_alias_into_a_child_that_is_served_ends_there_whatever_the_parent_has_below
         assert_eq!(seen.answer.len(), 1, "{seen:?}");
         assert!(seen.authority.is_empty() && seen.additional.is_empty());
     }
+    let seen = ask(&zones, "apex.example.", "DS");
+    assert_eq!((seen.rcode, seen.answer.len()), (ResponseCode::NoError, 1));
+    assert!(seen.authority[0].contains("SOA"), "the parent's: {seen:?}");
+    assert!(ask(&zones, "www.example.", "DS").authority.is_empty());
 }
 
 #[test]
