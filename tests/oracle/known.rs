@@ -72,15 +72,11 @@ pub const KNOWN: &[Known] = &[
         holds: endless_chain,
     },
     Known {
-        name: "rcode-of-truncated-any",
+        name: "rcode-of-chain",
         fields: &[Field::Rcode],
-        why: "the RCODE is the chain's end's, for ANY and for what does not fit too",
+        why: "the RCODE is the chain's end's, for ANY and for what does not fit too, as from one of them",
         section: "RFC 6604 §3",
-        holds: |case, theirs| {
-            let truncated = |view: &&View| view.tc;
-            let any_truncated = case.theirs.iter().any(truncated) || case.ours.tc;
-            case.question.rtype == Rtype::ANY && any_truncated && theirs.rcode == 0
-        },
+        holds: rcode_of_chain,
     },
     Known {
         name: "glue-or-tc",
@@ -205,4 +201,18 @@ fn spelling_kept(case: &Case, theirs: &View) -> bool {
     let lacks_glue = ours.all(|record| theirs.additional.contains(record));
     let is_less = case.ours.tc && !theirs.tc || case.form == Form::Plain && lacks_glue;
     case.form != Form::Tcp && is_spelled && is_less
+}
+
+/// Others give NOERROR where they stop following a chain: at ANY, and where the room ends.
+fn rcode_of_chain(case: &Case, theirs: &View) -> bool {
+    let truncated = |view: &&View| view.tc;
+    let is_any = case.question.rtype == Rtype::ANY;
+    let any_truncated = case.ours.tc || case.theirs.iter().any(truncated);
+    let binding = &case.theirs[..3];
+    let another_says_so = binding.iter().any(|view| view.rcode == case.ours.rcode);
+    let explained = match is_any {
+        true => any_truncated || another_says_so,
+        false => case.ours.tc && theirs.tc && another_says_so,
+    };
+    theirs.rcode == 0 && explained
 }
