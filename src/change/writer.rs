@@ -256,11 +256,8 @@ impl WriterThread {
             reach: &self.reach,
         };
         if extent != Extent::Nothing {
-            let repairs = tx.mend_schema().map_err(TurnError::Reading)?;
-            for repair in repairs {
-                tracing::warn!(store = %path.display(), "store: {repair}");
-            }
-            self.upkeep.look_again();
+            let mended = tx.mend_schema().map_err(TurnError::Reading)?;
+            self.upkeep.look_again(&path, mended);
             // Whoever can commit can also keep the triggers from noting it. A scrub that ended with
             // this look must not bring about the next one.
             if !std::mem::take(&mut self.reopened_to_look) {
