@@ -50,7 +50,10 @@ fn is_let_in(rights: &[Right], new: Record) -> Result<(), String> {
 fn adding_a_service_that_replaces_another_wants_the_right_to_delete_it() {
     let may_add = [Right::Add];
     let refused = is_let_in(&may_add, wks(1, 6, 0x80)).unwrap_err();
-    assert!(refused.contains("which would replace its TYPE11"), "{refused}");
+    assert!(
+        refused.contains("which would replace its TYPE11"),
+        "{refused}"
+    );
     assert_eq!(
         is_let_in(&[Right::Add, Right::Delete], wks(1, 6, 0x80)),
         Ok(())
@@ -64,5 +67,8 @@ fn adding_a_service_that_replaces_another_wants_the_right_to_delete_it() {
         ..wks(3, 6, 0x80)
     };
     let refused = is_let_in(&may_add, other_ttl).unwrap_err();
-    assert!(refused.contains("change the TTL of other TYPE11"), "{refused}");
+    assert!(
+        refused.contains("change the TTL of other TYPE11"),
+        "{refused}"
+    );
 }
