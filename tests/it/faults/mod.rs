@@ -4,7 +4,8 @@
 //!
 //! `rows` and `schema`: what a person with `sqlite3` can do; `files`: what can happen to the files;
 //! `flips`: single bits; `disk`: no room, or somebody who keeps the store locked; `clock`: another
-//! year; `age`: holds that last; `together`: edits and holds of more than one zone.
+//! year; `age`: holds that last; `serials`: which one ends a hold; `together`: edits and holds of more
+//! than one zone.
 
 mod age;
 mod clock;
@@ -13,6 +14,7 @@ mod files;
 mod flips;
 mod rows;
 mod schema;
+mod serials;
 mod together;
 
 use std::process::Command;
