@@ -9,13 +9,13 @@ use crate::guard::tests::FAULTY;
 use crate::rr::{Rtype, rdata};
 use crate::zone;
 
-const ZONE: &str = "example.com.";
+pub(super) const ZONE: &str = "example.com.";
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn record(owner: &str, rtype: Rtype, text: &str) -> Record {
+pub(super) fn record(owner: &str, rtype: Rtype, text: &str) -> Record {
     Record {
         owner: name(owner),
         rtype,
@@ -24,8 +24,8 @@ fn record(owner: &str, rtype: Rtype, text: &str) -> Record {
     }
 }
 
-fn begin(dir: &FilePath) -> (Handle, Reader, Counters) {
-    let settings = Settings {
+pub(super) fn settings(dir: &FilePath) -> Settings {
+    Settings {
         store: store::Settings {
             path: dir.join("lastgood.db"),
             snapshot: dir.join("lastgood.snapshot.db"),
@@ -37,14 +37,18 @@ fn begin(dir: &FilePath) -> (Handle, Reader, Counters) {
         queue: 64,
         poll: Duration::from_millis(20),
         scrub: None,
-    };
+    }
+}
+
+fn begin(dir: &FilePath) -> (Handle, Reader, Counters) {
+    let settings = settings(dir);
     let (publish, reader) = zone::pointer();
     let counters = Counters::default();
     let started = start(settings, counters.clone(), publish, reader.clone());
     (started.handle, reader, counters)
 }
 
-fn anything() -> Permit {
+pub(super) fn anything() -> Permit {
     Permit {
         zone: None,
         names: vec!["**".parse().unwrap()],
@@ -55,24 +59,27 @@ fn anything() -> Permit {
     }
 }
 
-fn ask(handle: &Handle, path: Path, body: Body) -> Outcome {
-    let key = (path == Path::Update).then(|| name("writer."));
-    let submission = Submission {
+pub(super) fn submission(path: Path, key: &str, body: Body) -> Submission {
+    Submission {
         zone: name(ZONE),
         actor: Actor {
             name: "test".into(),
-            key,
+            key: (path == Path::Update).then(|| name(key)),
         },
         path,
         source: None,
         transport: None,
         body,
         override_: None,
-    };
+    }
+}
+
+fn ask(handle: &Handle, path: Path, body: Body) -> Outcome {
+    let submission = submission(path, "writer.", body);
     handle.submit(submission).blocking_recv().unwrap()
 }
 
-fn import(owners: &[&str]) -> Body {
+pub(super) fn import(owners: &[&str]) -> Body {
     let mut records = vec![
         record(ZONE, Rtype::SOA, "ns1.a. h.a. 1 3600 600 864000 300"),
         record(ZONE, Rtype::NS, "ns1.a."),
@@ -87,7 +94,7 @@ fn import(owners: &[&str]) -> Body {
 }
 
 /// An update that adds an address, as it comes over the wire.
-fn addition(owner: &str) -> Body {
+pub(super) fn addition(owner: &str) -> Body {
     let mut octets = vec![0, 1, 0x28, 0, 0, 1, 0, 0, 0, 1, 0, 0];
     octets.extend_from_slice(name(ZONE).as_wire());
     octets.extend_from_slice(&[0, 6, 0, 1]);
@@ -110,14 +117,14 @@ fn rule_of(outcome: Outcome) -> String {
 }
 
 #[track_caller]
-fn is_served(reader: &Reader, owner: &str) -> bool {
+pub(super) fn is_served(reader: &Reader, owner: &str) -> bool {
     let published = reader.load();
     let zone = published.zone(&name(ZONE)).unwrap().zone().unwrap();
     let owner = name(&format!("{owner}.{ZONE}"));
     zone.image.rrset(&owner, Rtype::A).is_some()
 }
 
-fn sql(dir: &FilePath, statement: &str) {
+pub(super) fn sql(dir: &FilePath, statement: &str) {
     let mut sqlite3 = Command::new("sqlite3");
     sqlite3.args(["-bail", "-cmd", ".timeout 5000"]);
     let status = sqlite3

@@ -2,13 +2,14 @@
 //! and tells people what is odd about the store though nothing holds.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::account::Moment;
 use super::board::Board;
 use super::custody::Custody;
 use super::retention::Pruning;
-use crate::store::{BadRow, Retention, strangers};
+use crate::store::{BadRow, Mended, Retention, strangers};
 
 /// The head of the audit goes to the log after so many commits, or so long after one.
 const HEAD_COMMITS: u32 = 1_000;
@@ -25,6 +26,8 @@ pub(super) struct Upkeep {
     files_due: Instant,
     strays: Vec<String>,
     files: Option<String>,
+    /// What others made in the place of an index or a view of ours.
+    hindered: Vec<String>,
     /// What the log has been told.
     told: BTreeSet<String>,
 }
@@ -50,6 +53,7 @@ impl Upkeep {
             files_due: now,
             strays: Vec::new(),
             files: None,
+            hindered: Vec::new(),
             told: BTreeSet::new(),
         }
     }
@@ -59,8 +63,13 @@ impl Upkeep {
         self.head.tell(custody);
     }
 
-    /// Others have written to the store.
-    pub(super) fn look_again(&mut self) {
+    /// Others have written to the store at `path`, and this became of its schema.
+    pub(super) fn look_again(&mut self, path: &Path, mended: Mended) {
+        for repair in mended.made_anew {
+            tracing::warn!(store = %path.display(), "store: {repair}");
+        }
+        let sentences = mended.hindered.into_iter();
+        self.hindered = sentences.map(|why| format!("store: {why}")).collect();
         self.strays_due = true;
     }
 
@@ -84,7 +93,8 @@ impl Upkeep {
             self.head.tell(custody);
         }
         if self.notice(custody, moment.started) {
-            let notices: Vec<String> = self.strays.iter().chain(&self.files).cloned().collect();
+            let odd = self.hindered.iter().chain(&self.strays).chain(&self.files);
+            let notices: Vec<String> = odd.cloned().collect();
             for notice in &notices {
                 if self.told.insert(notice.clone()) {
                     tracing::warn!("{notice}");

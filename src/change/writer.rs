@@ -1,8 +1,9 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 //!
-//! In `begin` is how it comes to what is served first, in `trouble` what it does about a store that
-//! is damaged, full or locked.
+//! In `begin` is how it comes to what is served first, in `again` which zones it looks at twice, in
+//! `trouble` what it does about a store that is damaged, full or locked.
 
+mod again;
 mod begin;
 mod trouble;
 
@@ -34,11 +35,10 @@ use crate::publish::{Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
 use crate::store::{StoreError, Transaction};
 use crate::zone::{Published, Reader, Writer};
+use again::Again;
 
 /// Submissions that share one commit.
 const GROUP_MAX: usize = 256;
-/// Held zones are judged again no more often than this, whatever changes beside them.
-const AGAIN_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct WriterThread {
     policy: Policy,
@@ -52,14 +52,9 @@ pub(super) struct WriterThread {
     /// Zones of which everything was lost, until somebody imports them.
     lost: BTreeSet<Name>,
     contested: HashMap<Name, Contested>,
-    /// Zones to be compared with their rows though nobody has committed anything since, and from
-    /// when on.
-    suspects: BTreeSet<Name>,
-    suspects_due: Instant,
-    /// The store was opened anew to look at these: not because somebody committed.
+    again: Again,
+    /// The store was opened anew to look at zones again: not because somebody committed.
     reopened_to_look: bool,
-    /// How long it took last to compare zones with their rows.
-    judging_took: Duration,
     standing: Standing,
     alarms: Alarms,
     repeats: Repeats,
@@ -120,10 +115,8 @@ impl WriterThread {
             freezes: Vec::new(),
             lost: BTreeSet::new(),
             contested: HashMap::new(),
-            suspects: BTreeSet::new(),
-            suspects_due: Instant::now(),
+            again: Again::new(Instant::now()),
             reopened_to_look: false,
-            judging_took: Duration::ZERO,
             standing: Standing::default(),
             alarms: Alarms::default(),
             board,
@@ -203,7 +196,7 @@ impl WriterThread {
 
     /// Whether there is something to write though nobody asked for it.
     fn is_due(&self, now: Instant) -> bool {
-        self.repeats.is_due(now) || (!self.suspects.is_empty() && now >= self.suspects_due)
+        self.repeats.is_due(now) || self.again.is_due(now)
     }
 
     /// Decides a group.
@@ -241,10 +234,7 @@ impl WriterThread {
         let path = self.settings.store.path.clone();
         let begun = self.custody.begin().map_err(TurnError::Writing)?;
         let (tx, version, extent) = begun.expect("watched just now");
-        let suspects = match Instant::now() >= self.suspects_due {
-            true => self.suspects.clone(),
-            false => BTreeSet::new(),
-        };
+        let suspects = self.again.due(Instant::now());
         let keepsake = Keepsake::default();
         let mut desk = Desk {
             policy: &self.policy,
@@ -256,22 +246,20 @@ impl WriterThread {
             reach: &self.reach,
         };
         if extent != Extent::Nothing {
-            let repairs = tx.mend_schema().map_err(TurnError::Reading)?;
-            for repair in repairs {
-                tracing::warn!(store = %path.display(), "store: {repair}");
-            }
-            self.upkeep.look_again();
+            let mended = tx.mend_schema().map_err(TurnError::Reading)?;
+            self.upkeep.look_again(&path, mended);
             // Whoever can commit can also keep the triggers from noting it. A scrub that ended with
             // this look must not bring about the next one.
             if !std::mem::take(&mut self.reopened_to_look) {
                 self.scrubber.bell().ring();
             }
         }
+        let mut judging = None;
         if extent != Extent::Nothing || !suspects.is_empty() {
             let begun = Instant::now();
             reconcile::all(&mut desk, &tx, &mut turn, extent, &suspects)
                 .map_err(TurnError::Reading)?;
-            self.judging_took = begun.elapsed();
+            judging = Some(begun.elapsed());
         }
         desk.repeats
             .close(&tx, Instant::now())
@@ -292,7 +280,9 @@ impl WriterThread {
         clock.committed();
         self.ceilings.extend(reserve);
         self.custody.committed(version);
-        self.suspects.retain(|zone| !suspects.contains(zone));
+        if let Some(took) = judging {
+            self.again.judged(&suspects, took);
+        }
         if !turn.notes.is_empty() {
             self.keeper.keep("audit_head", head);
         }
@@ -451,3 +441,6 @@ impl WriterThread {
         self.keeper.keep("policies", policies);
     }
 }
+
+#[cfg(test)]
+mod tests;

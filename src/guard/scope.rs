@@ -119,13 +119,22 @@ impl Desk<'_> {
         let is_kept = |data: &&[u8]| {
             rdata::canonical(rtype, data) != own && !self.allows(owner, Right::Delete, rtype, data)
         };
-        standing.rdatas().find(is_kept)?;
-        match rtype {
-            // The new alias takes the place of the one that stands there (RFC 2136 §3.4.2.2).
-            Rtype::CNAME | Rtype::DNAME | Rtype::WKS => Some("which would replace its"),
-            // An RRset has one TTL, that of the record added last.
-            _ => (standing.ttl() != record.ttl).then_some("which would change the TTL of other"),
+        let mut kept = standing.rdatas().filter(is_kept).peekable();
+        kept.peek()?;
+        // What takes the place of the one that stands there (RFC 2136 §3.4.2.2).
+        let is_replaced = match rtype {
+            Rtype::CNAME | Rtype::DNAME => true,
+            Rtype::WKS => {
+                let service = rdata::service(&own);
+                service.is_some() && kept.any(|data| rdata::service(data) == service)
+            }
+            _ => false,
+        };
+        if is_replaced {
+            return Some("which would replace its");
         }
+        // An RRset has one TTL, that of the record added last.
+        (standing.ttl() != record.ttl).then_some("which would change the TTL of other")
     }
 }
 

@@ -7,6 +7,7 @@ use crate::zone::{Diff, Operation};
 mod aliases;
 mod ranges;
 mod rights;
+mod services;
 mod ttls;
 
 /// A rule that errs, for tests of what becomes of such a change: it panics where this owner stands.

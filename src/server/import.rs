@@ -1,7 +1,8 @@
 //! Zone files on disk, and the first import of those that a stanza names.
 
 use std::collections::HashSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::StartError;
@@ -41,7 +42,12 @@ fn read_below(top: &Path, inner: &Path, name: &str) -> io::Result<Vec<u8>> {
     if !path.is_file() {
         return refused(io::ErrorKind::InvalidInput, "it is not a file".to_owned());
     }
-    std::fs::read(path)
+    let most = zonefile::INCLUDED_OCTETS_MAX as u64;
+    let mut octets = Vec::new();
+    // One more, so that it is seen to be too large without being read to its end.
+    let file = File::open(path)?;
+    file.take(most + 1).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 /// What became of the files of zones that nobody has ever known.

@@ -51,6 +51,7 @@ pub use ownership::strangers;
 pub use retention::{Pruned, REVISIONS_LEAST, Retention};
 pub use revision::{NewRevision, RevisionRow};
 pub use rows::{BadRow, FreezeRow, Loaded, ZoneRow};
+pub use schema::Mended;
 pub use scrub::{Pause, Scrubbed, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;

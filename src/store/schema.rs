@@ -2,13 +2,14 @@
 //! with `sqlite3` may drop a trigger or an index as easily as a row.
 //!
 //! Tables hold data: one that is missing or has other columns is damage. What can be derived from
-//! them (indexes, triggers, the view) is made anew. Tables, indexes and triggers that somebody added
-//! are theirs, and so are columns added to ours.
+//! them (indexes, triggers, the view) is made anew, or it is told what stands in its place: nothing is
+//! lost for want of it. Tables, indexes and triggers that somebody added are theirs, and so are
+//! columns added to ours.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{M, Migrations};
 
 use super::StoreError;
@@ -34,13 +35,26 @@ struct Column {
     key: i64,
 }
 
+/// Names are in lower case here: SQLite does not tell them apart by it.
 #[derive(Debug, Default)]
 struct Schema {
     tables: BTreeMap<String, BTreeMap<String, Column>>,
     derived: Derived,
+    /// Tables, views and indexes share one space of names. What stands under each.
+    kinds: BTreeMap<String, String>,
 }
 
-fn of(connection: &Connection) -> Result<Schema, StoreError> {
+/// What became of a schema that others have changed, a sentence each.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Mended {
+    pub made_anew: Vec<String>,
+    /// What could not be made, why, and what to do about it.
+    pub hindered: Vec<String>,
+}
+
+/// Everything there is by name; columns only of the tables that are asked for: others may be of a kind
+/// that this program cannot even look at.
+fn of(connection: &Connection, is_wanted: impl Fn(&str) -> bool) -> Result<Schema, StoreError> {
     let mut schema = Schema::default();
     // What SQLite made by itself for a key has no statement.
     let mut objects =
@@ -48,10 +62,15 @@ fn of(connection: &Connection) -> Result<Schema, StoreError> {
     let mut rows = objects.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let name = name.to_ascii_lowercase();
+        if kind != "trigger" {
+            schema.kinds.insert(name.clone(), kind.clone());
+        }
         match kind.as_str() {
-            "table" => {
+            "table" if is_wanted(&name) => {
                 schema.tables.insert(name, BTreeMap::new());
             }
+            "table" => {}
             _ => {
                 schema.derived.insert((kind, name), sql);
             }
@@ -67,7 +86,7 @@ fn of(connection: &Connection) -> Result<Schema, StoreError> {
                 not_null: row.get(2)?,
                 key: row.get(3)?,
             };
-            columns.insert(row.get(0)?, column);
+            columns.insert(row.get::<_, String>(0)?.to_ascii_lowercase(), column);
         }
     }
     Ok(schema)
@@ -79,12 +98,13 @@ fn ours() -> &'static Schema {
         let mut memory = Connection::open_in_memory().expect("memory can be had");
         let made = migrations().to_latest(&mut memory);
         made.expect("our own migrations apply to an empty database");
-        of(&memory).expect("an empty database can be read")
+        of(&memory, |_| true).expect("an empty database can be read")
     })
 }
 
-/// Statements and what they put right, a sentence each; an error where data are missing.
-fn repairs(found: &Schema) -> Result<Vec<(String, String)>, StoreError> {
+/// What is there under our names. An error where data are missing.
+fn found(connection: &Connection) -> Result<Schema, StoreError> {
+    let found = of(connection, is_table_of_ours)?;
     for (table, columns) in &ours().tables {
         let Some(there) = found.tables.get(table) else {
             return Err(StoreError::Damaged(format!("there is no table `{table}`")));
@@ -105,42 +125,84 @@ fn repairs(found: &Schema) -> Result<Vec<(String, String)>, StoreError> {
             }
         }
     }
-    let mut repairs = Vec::new();
-    for ((kind, name), sql) in &ours().derived {
-        match found.derived.get(&(kind.clone(), name.clone())) {
-            Some(there) if there == sql => {}
-            Some(_) => repairs.push((
-                format!("DROP {kind} {name}; {sql}"),
-                format!("the {kind} {name} had been changed, and was made anew"),
-            )),
-            None => repairs.push((
-                sql.clone(),
-                format!("the {kind} {name} was missing, and was made anew"),
-            )),
-        }
-    }
-    Ok(repairs)
+    Ok(found)
+}
+
+fn is_table_of_ours(name: &str) -> bool {
+    ours().tables.contains_key(name)
+}
+
+/// The tables that this program writes to.
+pub(super) fn tables() -> impl Iterator<Item = &'static str> {
+    ours().tables.keys().map(String::as_str)
 }
 
 /// Whether every table and column is there.
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
-    repairs(&of(connection)?).map(drop)
+    found(connection).map(drop)
 }
 
-/// Makes anew what is missing and can be, within a transaction; tells of it in sentences.
-pub(super) fn mend(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let repairs = repairs(&of(connection)?)?;
-    repairs
-        .into_iter()
-        .map(|(statements, sentence)| {
-            connection.execute_batch(&statements)?;
-            Ok(sentence)
-        })
-        .collect()
+/// Makes anew what is missing and can be, within a transaction.
+pub(super) fn mend(connection: &Connection) -> Result<Mended, StoreError> {
+    let found = found(connection)?;
+    let mut mended = Mended::default();
+    for ((kind, name), sql) in &ours().derived {
+        let (statements, what) = match found.derived.get(&(kind.clone(), name.clone())) {
+            Some(there) if there == sql => continue,
+            Some(_) => (format!("DROP {kind} {name}; {sql}"), "had been changed"),
+            None => (sql.clone(), "was missing"),
+        };
+        match connection.execute_batch(&statements) {
+            Ok(()) => mended
+                .made_anew
+                .push(format!("the {kind} {name} {what}, and was made anew")),
+            // Without triggers edits by hand are taken for damage: all else only helps.
+            Err(error) if kind != "trigger" && is_about_the_statement(&error) => mended
+                .hindered
+                .push(hindrance(kind, name, found.kinds.get(name), &error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(mended)
+}
+
+/// And not about the disk, the pages or whoever else writes.
+fn is_about_the_statement(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqlInputError { .. })
+        || error.sqlite_error_code() == Some(ErrorCode::Unknown)
+}
+
+fn hindrance(
+    kind: &str,
+    name: &str,
+    in_the_way: Option<&String>,
+    error: &rusqlite::Error,
+) -> String {
+    let (why, mend) = match in_the_way.map(String::as_str) {
+        Some("table") => (
+            "somebody made a table of that name".to_owned(),
+            format!("ALTER TABLE {name} RENAME TO {name}_of_mine; (or DROP TABLE {name};)"),
+        ),
+        Some(other) => (
+            format!("somebody made a {other} of that name").replace("a index", "an index"),
+            format!("DROP {other} {name}; (it may be made again under another name)"),
+        ),
+        None => (
+            error.to_string(),
+            "see with .schema what is wrong".to_owned(),
+        ),
+    };
+    let without = match kind {
+        "index" => "some look-ups are slower without it",
+        _ => "nothing the server does needs it",
+    };
+    format!("the {kind} {name} cannot be made: {why}; {without}; to mend it, in sqlite3: {mend}")
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::config::DbConfig;
+
     use super::*;
 
     fn fresh() -> Connection {
@@ -152,7 +214,7 @@ mod tests {
     #[test]
     fn what_holds_no_data_is_made_anew() {
         let store = fresh();
-        assert!(mend(&store).unwrap().is_empty());
+        assert!(mend(&store).unwrap() == Mended::default());
         store
             .execute_batch(
                 "DROP TRIGGER record_delete;
@@ -162,7 +224,7 @@ mod tests {
                  DROP VIEW zone_file;",
             )
             .unwrap();
-        let told = mend(&store).unwrap().join("\n");
+        let told = mend(&store).unwrap().made_anew.join("\n");
         for name in [
             "record_delete",
             "record_update",
@@ -171,7 +233,7 @@ mod tests {
         ] {
             assert!(told.contains(name), "{told}");
         }
-        assert!(mend(&store).unwrap().is_empty());
+        assert!(mend(&store).unwrap() == Mended::default());
     }
 
     #[test]
@@ -183,7 +245,7 @@ mod tests {
                  CREATE INDEX mine ON record (rdata);",
             )
             .unwrap();
-        assert!(mend(&store).unwrap().is_empty());
+        assert!(mend(&store).unwrap() == Mended::default());
         for damage in [
             "DROP TABLE record",
             "ALTER TABLE record DROP COLUMN ttl",
@@ -199,5 +261,97 @@ mod tests {
             let error = mend(&store).unwrap_err();
             assert!(matches!(error, StoreError::Damaged(_)), "{damage}: {error}");
         }
+    }
+
+    #[test]
+    fn what_stands_under_the_name_of_a_view_or_an_index_is_told_and_is_no_damage() {
+        for (other, theirs, way_out) in [
+            (
+                "table",
+                "CREATE TABLE zone_file (text)",
+                "ALTER TABLE zone_file RENAME",
+            ),
+            (
+                "table",
+                "CREATE TABLE Zone_FILE (text)",
+                "ALTER TABLE zone_file RENAME",
+            ),
+            (
+                "index",
+                "CREATE INDEX zone_file ON record (rdata)",
+                "DROP index zone_file",
+            ),
+            (
+                "table",
+                "CREATE TABLE audit_by_mac (text)",
+                "ALTER TABLE audit_by_mac RENAME",
+            ),
+            (
+                "view",
+                "CREATE VIEW audit_by_mac AS SELECT 1",
+                "DROP view audit_by_mac",
+            ),
+        ] {
+            let store = fresh();
+            store
+                .execute_batch("DROP VIEW zone_file; DROP INDEX audit_by_mac")
+                .unwrap();
+            store.execute_batch(theirs).unwrap();
+            check(&store).unwrap();
+            let mended = mend(&store).unwrap();
+            assert_eq!(mended.made_anew.len(), 1, "{mended:?}");
+            let [told] = &mended.hindered[..] else {
+                panic!("{theirs}: {mended:?}");
+            };
+            for part in [other, "of that name", way_out] {
+                assert!(told.contains(part), "{told}");
+            }
+            // What is told to be done is what makes room.
+            let (_, statement) = told.split_once("in sqlite3: ").unwrap();
+            let (statement, _) = statement.split_once(';').unwrap();
+            store.execute_batch(statement).unwrap();
+            let mended = mend(&store).unwrap();
+            assert_eq!((mended.made_anew.len(), mended.hindered.len()), (1, 0));
+        }
+    }
+
+    #[test]
+    fn an_index_or_view_of_another_make_under_our_name_is_made_anew() {
+        let store = fresh();
+        store
+            .execute_batch(
+                "DROP VIEW zone_file; CREATE VIEW Zone_File AS SELECT 1;
+                 DROP INDEX audit_by_mac; CREATE TABLE notes (text);
+                 CREATE UNIQUE INDEX audit_by_mac ON notes (text);",
+            )
+            .unwrap();
+        let mended = mend(&store).unwrap();
+        assert_eq!((mended.made_anew.len(), mended.hindered.len()), (2, 0));
+        assert_eq!(mend(&store).unwrap(), Mended::default());
+    }
+
+    #[test]
+    fn tables_that_cannot_be_looked_at_are_nobodys_business_unless_they_are_ours() {
+        let store = fresh();
+        let _: bool = store
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)
+            .unwrap();
+        // As a table of a module that `sqlite3` has and this program has not.
+        store
+            .execute_batch(
+                "PRAGMA writable_schema = on;
+                 INSERT INTO sqlite_schema VALUES ('table', 'theirs', 'theirs', 0,
+                     'CREATE VIRTUAL TABLE theirs USING nobody_has_it(x)');
+                 PRAGMA writable_schema = reset;",
+            )
+            .unwrap();
+        let looked = store.prepare("SELECT * FROM theirs").map(drop);
+        assert!(looked.unwrap_err().to_string().contains("no such module"));
+        assert_eq!(mend(&store).unwrap(), Mended::default());
+        // A name in another case is the same name.
+        store
+            .execute_batch("ALTER TABLE freeze RENAME TO froze; ALTER TABLE froze RENAME TO Freeze")
+            .unwrap();
+        check(&store).unwrap();
     }
 }

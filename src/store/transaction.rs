@@ -10,6 +10,7 @@ use super::identity::Identity;
 use super::retention::{self, Pruned, Retention};
 use super::revision::{self, NewRevision, RevisionRow};
 use super::rows::{self, FreezeRow, Loaded, Reader, ZoneRow};
+use super::schema::Mended;
 use super::{StoreError, TTL_MAX, open, schema};
 use crate::rr::{Name, RrSet, Rtype, rdata};
 use crate::zone::{Diff, Digest, ZoneImage};
@@ -59,8 +60,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Whether the tables are ours; what of the schema others took away is put back where no data
-    /// went with it, and told of, a sentence each.
-    pub fn mend_schema(&self) -> Result<Vec<String>, StoreError> {
+    /// went with it, and told of.
+    pub fn mend_schema(&self) -> Result<Mended, StoreError> {
         open::check_schema(&self.inner, self.identity.path())?;
         schema::mend(&self.inner)
     }

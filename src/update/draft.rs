@@ -6,9 +6,6 @@ use std::sync::Arc;
 use crate::rr::{Name, Record, RrSet, Rtype, Soa, rdata};
 use crate::zone::{Editor, Operation, OutsideZone, ZoneImage};
 
-/// Well-known services (RFC 1035 §3.4.2), of which a name has one per address and protocol.
-const WKS: Rtype = Rtype(11);
-const WKS_KEY_OCTETS: usize = 5;
 /// The most records that an RRset is compiled of.
 const RECORDS_MAX: usize = u16::MAX as usize;
 
@@ -99,7 +96,7 @@ impl Draft {
         match rtype {
             // One at a name: the new takes the place of the old (RFC 6672 §5.2 for DNAME).
             Rtype::CNAME | Rtype::DNAME => records.rdatas.retain(|standing, _| **standing == *key),
-            WKS => records.forget_service(&key),
+            Rtype::WKS => records.forget_service(&key),
             _ => {}
         }
         if records.rdatas.len() >= RECORDS_MAX && !records.rdatas.contains_key(&*key) {
@@ -247,8 +244,8 @@ impl Records {
     }
 
     /// Removes the services of the same address and protocol (§3.4.2.2).
-    fn forget_service(&mut self, rdata: &[u8]) {
-        let Some(wanted) = rdata.get(..WKS_KEY_OCTETS) else {
+    fn forget_service(&mut self, new: &[u8]) {
+        let Some(wanted) = rdata::service(new) else {
             return;
         };
         let from = Box::<[u8]>::from(wanted);

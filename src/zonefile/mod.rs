@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::rr::{Name, Record};
 
-pub use parse::parse;
+pub use parse::{INCLUDED_OCTETS_MAX, parse};
 pub use print::print;
 
 /// Reads a file for `$INCLUDE`: the folder of the including file, from the folder of the zone file,

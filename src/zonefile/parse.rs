@@ -8,13 +8,24 @@ use crate::rr::{Name, Record, Rtype, Soa, rdata};
 
 /// Files inside files inside files: deeper is taken for a loop.
 const INCLUDE_DEPTH_MAX: usize = 8;
-/// `$INCLUDE`s in all, so that files which include each other twice come to an end too.
-const INCLUDES_MAX: usize = 1_000;
-/// Records that all `$GENERATE`s of a zone may make.
-const GENERATED_MAX: usize = 1_000_000;
-/// Octets that all `$INCLUDE`s and `$GENERATE`s may add: a short file must not fill the memory.
-const OCTETS_MAX: usize = 512 << 20;
-const TOO_LARGE: &str = "more than 512 MiB are included or generated";
+/// What a short file may grow to.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// `$INCLUDE`s in all, so that files which include each other twice come to an end too.
+    pub includes: usize,
+    /// Records that all `$GENERATE`s of a zone may make.
+    pub generated: usize,
+    /// Octets that all `$INCLUDE`s and `$GENERATE`s may add: they must not fill the memory.
+    pub octets: usize,
+}
+
+/// What files may be included of, at most; one that is larger need not be read.
+pub const INCLUDED_OCTETS_MAX: usize = 512 << 20;
+const BOUNDS: Bounds = Bounds {
+    includes: 1_000,
+    generated: 1_000_000,
+    octets: INCLUDED_OCTETS_MAX,
+};
 /// Behind that many problems the rest is not worth reading.
 const PROBLEMS_MAX: usize = 1_000;
 /// RFC 2181 §8.
@@ -25,9 +36,14 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Reads the zone file of the zone `origin`. What is wrong is told place by place, and reading goes
 /// on behind it. `include` gives the content of the files that `$INCLUDE` names.
 pub fn parse(text: &[u8], origin: &Name, include: Include) -> Parsed {
+    parse_within(BOUNDS, text, origin, include)
+}
+
+pub(super) fn parse_within(bounds: Bounds, text: &[u8], origin: &Name, include: Include) -> Parsed {
     let mut parser = Parser {
         zone: origin,
         include,
+        bounds,
         default_ttl: None,
         last_ttl: None,
         includes: 0,
@@ -39,9 +55,17 @@ pub fn parse(text: &[u8], origin: &Name, include: Include) -> Parsed {
     parser.parsed
 }
 
+impl Bounds {
+    fn too_large(&self) -> String {
+        let most = self.octets >> 20;
+        format!("more than {most} MiB are included or generated")
+    }
+}
+
 struct Parser<'a> {
     zone: &'a Name,
     include: Include<'a>,
+    bounds: Bounds,
     /// Of `$TTL` (RFC 2308 §4).
     default_ttl: Option<u64>,
     /// Of the last record that stated one (RFC 1035 §5.1).
@@ -190,11 +214,15 @@ impl Parser<'_> {
     fn included(&mut self, file: &Token, origin: Name, scope: &Scope) -> Result<(), Wrong> {
         let wrong = |reason: String| Wrong::at(file, format!("{file} is not included: {reason}"));
         self.includes += 1;
-        if scope.depth == INCLUDE_DEPTH_MAX || self.includes > INCLUDES_MAX {
+        let most = self.bounds.includes;
+        if scope.depth == INCLUDE_DEPTH_MAX || self.includes > most {
             return Err(wrong(format!(
-                "there are more than {INCLUDE_DEPTH_MAX} files inside one another, or \
-                 {INCLUDES_MAX} in all"
+                "there are more than {INCLUDE_DEPTH_MAX} files inside one another, or {most} in all"
             )));
+        }
+        // Nothing more is even read then.
+        if self.octets > self.bounds.octets {
+            return Err(wrong(self.bounds.too_large()));
         }
         let name = rdata::unescaped(file.text)
             .and_then(|name| String::from_utf8(name).ok())
@@ -206,8 +234,8 @@ impl Parser<'_> {
             .unwrap_or(Path::new(""));
         let text = (self.include)(folder, &name).map_err(|error| wrong(error.to_string()))?;
         self.octets += text.len();
-        if self.octets > OCTETS_MAX {
-            return Err(wrong(TOO_LARGE.to_owned()));
+        if self.octets > self.bounds.octets {
+            return Err(wrong(self.bounds.too_large()));
         }
         let mut inner = Scope::of_file(origin, Some(folder.join(name)), scope.depth + 1);
         self.file(&text, &mut inner);
@@ -226,10 +254,11 @@ impl Parser<'_> {
         })?;
         for number in numbers {
             self.generated += 1;
-            if self.generated > GENERATED_MAX {
+            let most = self.bounds.generated;
+            if self.generated > most {
                 return Err(Wrong::at(
                     range,
-                    format!("more than {GENERATED_MAX} generated records"),
+                    format!("more than {most} generated records"),
                 ));
             }
             let mut texts = Vec::with_capacity(template.len());
@@ -247,8 +276,8 @@ impl Parser<'_> {
                 ..wrong
             })?;
             self.octets += record.owner.len() + record.rdata.len();
-            if self.octets > OCTETS_MAX {
-                return Err(Wrong::at(range, TOO_LARGE.to_owned()));
+            if self.octets > self.bounds.octets {
+                return Err(Wrong::at(range, self.bounds.too_large()));
             }
             self.parsed.records.push(record);
         }

@@ -8,6 +8,8 @@ use crate::rr::rdata::testing::any_rdata;
 use crate::rr::{Name, RrSet, Rtype};
 use crate::zone::ZoneImage;
 
+mod bounds;
+
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }

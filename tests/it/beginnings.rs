@@ -3,37 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::eventually;
 use crate::harness::lab::{Lab, apex, head};
 
 const API: [&str; 2] = ["192.0.2.10", "192.0.2.11"];
 const CHANGE: &str = "zone example.com\nupdate add first.example.com. 60 A 192.0.2.1";
 const LATER: &str = "zone example.com\nupdate add later.example.com. 60 A 192.0.2.2";
-
-/// The demo after one update, in the snapshot too, and stopped.
-fn stopped() -> Lab {
-    let mut lab = Lab::demo();
-    assert_eq!(lab.update(CHANGE), "NOERROR");
-    settle(&lab);
-    lab.stop();
-    lab
-}
-
-/// Waits until the snapshot has what is served.
-fn settle(lab: &Lab) {
-    eventually("the snapshot has caught up", || {
-        let status = lab.status("example.com.");
-        if status["snapshot_revision"] == status["revision"] {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        }
-    });
-}
-
-fn snapshot(lab: &Lab) -> PathBuf {
-    lab.path("data/demo.snapshot.db")
-}
 
 /// The database, its log and its index.
 fn all_of(database: &Path) -> Vec<PathBuf> {
@@ -78,7 +52,7 @@ fn serves_the_snapshot(lab: &Lab) {
 
 #[test]
 fn protected_rows_deleted_while_the_server_was_down_are_served_from_the_snapshot() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     lab.sql("DELETE FROM record WHERE owner = 'api.example.com.'");
     lab.start();
     serves_the_snapshot(&lab);
@@ -93,7 +67,7 @@ fn protected_rows_deleted_while_the_server_was_down_are_served_from_the_snapshot
 
 #[test]
 fn a_good_edit_made_while_the_server_was_down_becomes_a_revision_with_its_diff() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     let before = lab.sql("SELECT serial FROM zone WHERE origin = 'example.com.'");
     lab.sql("UPDATE record SET rdata = '192.0.2.77' WHERE owner = 'first.example.com.'");
     lab.start();
@@ -119,7 +93,7 @@ fn rows_that_became_unfit_while_the_server_was_down_hold_on_the_snapshot() {
          ('example.com.', 'example.com.', 60, 'SOA', 'a. b. 1 2 3 4 5')",
         "DELETE FROM zone WHERE origin = 'example.com.'",
     ] {
-        let mut lab = stopped();
+        let mut lab = Lab::stopped_demo(CHANGE);
         lab.sql(damage);
         lab.start();
         serves_the_snapshot(&lab);
@@ -129,7 +103,7 @@ fn rows_that_became_unfit_while_the_server_was_down_hold_on_the_snapshot() {
 
 #[test]
 fn a_policy_tightened_beyond_what_any_version_has_is_served_and_reported() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     let config = lab.read("lastgood.toml");
     lab.write(
         "lastgood.toml",
@@ -151,7 +125,7 @@ fn a_policy_tightened_beyond_what_any_version_has_is_served_and_reported() {
 
 #[test]
 fn a_store_that_is_missing_is_not_made_anew_from_the_zone_files() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     remove(&lab.database());
     lab.start();
     serves_the_snapshot(&lab);
@@ -172,7 +146,7 @@ fn a_store_that_is_missing_is_not_made_anew_from_the_zone_files() {
 
 #[test]
 fn a_log_without_its_database_is_left_alone() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     remove(&lab.database());
     let log = &all_of(&lab.database())[1];
     fs::write(log, "the last commits of somebody").expect("a log");
@@ -216,7 +190,7 @@ fn a_store_that_is_no_store_of_ours_holds_on_the_snapshot_and_is_set_aside_whole
         }),
     ];
     for (name, damage) in damages {
-        let mut lab = stopped();
+        let mut lab = Lab::stopped_demo(CHANGE);
         damage(&lab);
         lab.start();
         serves_the_snapshot(&lab);
@@ -230,11 +204,11 @@ fn a_store_that_is_no_store_of_ours_holds_on_the_snapshot_and_is_set_aside_whole
 #[test]
 fn a_restored_backup_that_is_older_holds_until_somebody_says_which() {
     for accept in [false, true] {
-        let mut lab = stopped();
+        let mut lab = Lab::stopped_demo(CHANGE);
         fs::copy(lab.database(), lab.path("old.db")).expect("a backup");
         lab.start();
         assert_eq!(lab.update(LATER), "NOERROR");
-        settle(&lab);
+        lab.settle("example.com.");
         lab.stop();
         remove(&lab.database());
         fs::copy(lab.path("old.db"), lab.database()).expect("the backup back");
@@ -261,7 +235,7 @@ fn a_restored_backup_that_is_older_holds_until_somebody_says_which() {
 
 #[test]
 fn the_database_of_another_server_is_not_taken_for_ours() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     let mut other = Lab::of(
         &format!(
             "{}[[zone]]\nname = \"other.test.\"\nfile = \"other.zone\"\n",
@@ -278,10 +252,10 @@ fn the_database_of_another_server_is_not_taken_for_ours() {
 
 #[test]
 fn with_neither_store_nor_snapshot_the_answer_is_servfail_and_nothing_is_imported() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     remove(&lab.database());
-    remove(&snapshot(&lab));
-    fs::write(snapshot(&lab), vec![0x5A; 20_000]).expect("a damaged snapshot");
+    remove(&lab.snapshot());
+    fs::write(lab.snapshot(), vec![0x5A; 20_000]).expect("a damaged snapshot");
     lab.start();
     let reply = lab.dig("api.example.com A +edns");
     assert!(
@@ -313,41 +287,41 @@ fn a_damaged_snapshot_is_set_aside_and_written_anew_while_the_store_is_good() {
     type Damage = fn(&Lab);
     let damages: [(&str, Damage); 9] = [
         ("garbage", |lab| {
-            fs::write(snapshot(lab), vec![0x5A; 20_000]).expect("garbage")
+            fs::write(lab.snapshot(), vec![0x5A; 20_000]).expect("garbage")
         }),
         ("empty", |lab| {
-            fs::write(snapshot(lab), "").expect("nothing")
+            fs::write(lab.snapshot(), "").expect("nothing")
         }),
         ("truncated", |lab| {
-            let file = fs::OpenOptions::new().write(true).open(snapshot(lab));
+            let file = fs::OpenOptions::new().write(true).open(lab.snapshot());
             let file = file.expect("the snapshot");
             file.set_len(6_000).expect("a shorter file");
         }),
         ("newer", |lab| {
-            drop(lab.sql_in(&snapshot(lab), "PRAGMA user_version = 99"))
+            drop(lab.sql_in(&lab.snapshot(), "PRAGMA user_version = 99"))
         }),
         ("foreign", |lab| {
-            remove(&snapshot(lab));
-            lab.sql_in(&snapshot(lab), "CREATE TABLE accounts (id INTEGER)");
+            remove(&lab.snapshot());
+            lab.sql_in(&lab.snapshot(), "CREATE TABLE accounts (id INTEGER)");
         }),
         ("unreadable", |lab| {
-            remove(&snapshot(lab));
-            fs::create_dir(snapshot(lab)).expect("a folder in its place");
+            remove(&lab.snapshot());
+            fs::create_dir(lab.snapshot()).expect("a folder in its place");
         }),
-        ("gone", |lab| remove(&snapshot(lab))),
+        ("gone", |lab| remove(&lab.snapshot())),
         ("rows lost", |lab| {
-            lab.sql_in(&snapshot(lab), "DELETE FROM node WHERE length(owner) > 20");
+            lab.sql_in(&lab.snapshot(), "DELETE FROM node WHERE length(owner) > 20");
         }),
         ("schema", |lab| {
-            drop(lab.sql_in(&snapshot(lab), "DROP TABLE node"))
+            drop(lab.sql_in(&lab.snapshot(), "DROP TABLE node"))
         }),
     ];
     for (name, damage) in damages {
-        let mut lab = stopped();
+        let mut lab = Lab::stopped_demo(CHANGE);
         damage(&lab);
         lab.start();
         assert_eq!(lab.state("example.com."), "live", "{name}");
-        settle(&lab);
+        lab.settle("example.com.");
         lab.stop();
         // It is worth something again.
         remove(&lab.database());
@@ -358,9 +332,9 @@ fn a_damaged_snapshot_is_set_aside_and_written_anew_while_the_store_is_good() {
 
 #[test]
 fn a_snapshot_that_does_not_add_up_is_never_served() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     lab.sql_in(
-        &snapshot(&lab),
+        &lab.snapshot(),
         "UPDATE node SET data = x'' WHERE length(data) > 60",
     );
     remove(&lab.database());
@@ -375,7 +349,7 @@ fn a_snapshot_that_does_not_add_up_is_never_served() {
 
 #[test]
 fn a_store_that_comes_back_while_serving_ends_the_hold() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     fs::rename(lab.database(), lab.path("away.db")).expect("the store away");
     lab.start();
     serves_the_snapshot(&lab);
@@ -386,7 +360,7 @@ fn a_store_that_comes_back_while_serving_ends_the_hold() {
 
 #[test]
 fn freezes_and_the_policy_of_a_vanished_stanza_outlive_the_store() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     lab.start();
     lab.cli(&[
         "freeze",
@@ -396,7 +370,7 @@ fn freezes_and_the_policy_of_a_vanished_stanza_outlive_the_store() {
         "audit",
     ])
     .expect_ok();
-    settle(&lab);
+    lab.settle("example.com.");
     lab.stop();
     remove(&lab.database());
     // Everything from the first zone stanza on is gone.
@@ -425,16 +399,16 @@ fn a_zone_removed_just_before_a_crash_stays_removed() {
         .expect_ok();
     lab.restart();
     let before = lab.path("before.snapshot.db");
-    settle(&lab);
+    lab.settle("example.com.");
     lab.stop();
-    fs::copy(snapshot(&lab), &before).expect("the snapshot");
+    fs::copy(lab.snapshot(), &before).expect("the snapshot");
     lab.start();
     let meant = ["--override", "min-members", "--reason", "moved away"];
     lab.cli(&[&["zone", "remove", "gone.example."], &meant[..]].concat())
         .expect_ok();
     lab.stop();
     // As it is when the server was killed before the snapshot followed.
-    fs::copy(&before, snapshot(&lab)).expect("the snapshot");
+    fs::copy(&before, lab.snapshot()).expect("the snapshot");
     lab.start();
     assert_eq!(lab.dig("gone.example SOA").status, "REFUSED");
     assert_eq!(lab.update(CHANGE), "NOERROR");
@@ -444,7 +418,7 @@ fn a_zone_removed_just_before_a_crash_stays_removed() {
 
 #[test]
 fn a_freeze_outlives_a_backup_from_before_it() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     fs::copy(lab.database(), lab.path("old.db")).expect("a backup");
     lab.start();
     lab.cli(&["freeze", "--reason", "audit"]).expect_ok();

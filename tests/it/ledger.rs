@@ -28,7 +28,7 @@ fn sqlite(database: &Path, input: &str) -> String {
 fn settings(lab: &Lab) -> Settings {
     Settings {
         path: lab.database(),
-        snapshot: lab.path("data/demo.snapshot.db"),
+        snapshot: lab.snapshot(),
         busy_timeout_ms: 5_000,
         retention: Retention::default(),
     }

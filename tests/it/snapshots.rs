@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -16,22 +16,6 @@ const CHANGE: &str = "zone example.com\nupdate add first.example.com. 60 A 192.0
 /// Owners as the snapshot has them.
 const API_KEY: &str = "x'03617069076578616d706c6503636f6d00'";
 const WEB_KEY: &str = "x'03776562076578616d706c6503636f6d00'";
-
-fn snapshot(lab: &Lab) -> PathBuf {
-    lab.path("data/demo.snapshot.db")
-}
-
-/// Waits until the snapshot has what is served.
-fn settle(lab: &Lab) {
-    eventually("the snapshot has caught up", || {
-        let status = lab.status("example.com.");
-        if status["snapshot_revision"] == status["revision"] {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        }
-    });
-}
 
 /// What is in the file is well-formed and says something else than what is served.
 fn forge(snapshot: &Path, lab: &Lab) {
@@ -108,13 +92,13 @@ fn a_snapshot_damaged_while_the_server_was_down_is_found_set_aside_named_and_wri
     for (name, damage) in damages {
         let mut lab = Lab::demo();
         assert_eq!(lab.update(CHANGE), "NOERROR");
-        settle(&lab);
+        lab.settle("example.com.");
         lab.stop();
-        damage(&snapshot(&lab), &lab);
-        let damaged = fs::read(snapshot(&lab)).expect("the snapshot");
+        damage(&lab.snapshot(), &lab);
+        let damaged = fs::read(lab.snapshot()).expect("the snapshot");
 
         let served = Served::start(&lab);
-        let path = snapshot(&lab).display().to_string();
+        let path = lab.snapshot().display().to_string();
         served.logs(&["ERROR", &path, "writing a new one"]);
         let aside = served.logs(&["WARN", &format!("from={path} "), "set aside"]);
         let (_, aside) = aside.split_once(" to=").expect("its new name");
@@ -125,7 +109,7 @@ fn a_snapshot_damaged_while_the_server_was_down_is_found_set_aside_named_and_wri
         let reply = lab::dig(at, "api.example.com A +edns");
         assert_eq!(reply.data(), API, "{name}");
         assert!(!reply.text.contains("EDE"), "{name}: live\n{}", reply.text);
-        settle(&lab);
+        lab.settle("example.com.");
         drop(served);
         // Read without a server: it adds up, and is what is served.
         let exported = lab.cli(&["snapshot", "export", "example.com."]).expect_ok();
@@ -140,8 +124,8 @@ fn a_snapshot_damaged_while_the_server_was_down_is_found_set_aside_named_and_wri
 fn while_the_server_runs_nothing_of_the_snapshot_is_served() {
     let mut lab = Lab::demo();
     assert_eq!(lab.update(CHANGE), "NOERROR");
-    settle(&lab);
-    forge(&snapshot(&lab), &lab);
+    lab.settle("example.com.");
+    forge(&lab.snapshot(), &lab);
     lab.sql("DELETE FROM record WHERE owner = 'api.example.com.' AND type = 'A'");
     lab.until("example.com.", "holding");
     assert_eq!(lab.data("api.example.com A"), API, "the rows are gone");
@@ -162,7 +146,7 @@ fn while_the_server_runs_nothing_of_the_snapshot_is_served() {
 
     // The scrub may have found it and have had a new one written.
     lab.stop();
-    forge(&snapshot(&lab), &lab);
+    forge(&lab.snapshot(), &lab);
     lab.start();
     let reply = lab.dig("api.example.com A +edns");
     assert_eq!(reply.status, "SERVFAIL", "never what does not add up");
@@ -172,15 +156,6 @@ fn while_the_server_runs_nothing_of_the_snapshot_is_served() {
         "holding",
         "each zone for itself"
     );
-}
-
-/// Stopped, with everything in both files.
-fn stopped() -> Lab {
-    let mut lab = Lab::demo();
-    assert_eq!(lab.update(CHANGE), "NOERROR");
-    settle(&lab);
-    lab.stop();
-    lab
 }
 
 fn remove(database: &Path) {
@@ -196,7 +171,7 @@ fn whatever_stands_in_the_snapshots_place_the_store_is_served_and_a_good_one_wri
     let damages: [(&str, Damage); 5] = [
         ("an older one", |lab| {
             let older = lab.path("older.db");
-            fs::copy(older, snapshot(lab)).expect("an older snapshot");
+            fs::copy(older, lab.snapshot()).expect("an older snapshot");
         }),
         ("another server's", |lab| {
             let config = format!(
@@ -212,27 +187,27 @@ fn whatever_stands_in_the_snapshots_place_the_store_is_served_and_a_good_one_wri
                 }
             });
             other.stop();
-            fs::copy(snapshot(&other), snapshot(lab)).expect("another's snapshot");
+            fs::copy(other.snapshot(), lab.snapshot()).expect("another's snapshot");
         }),
         ("a log alone", |lab| {
-            let log = format!("{}-wal", snapshot(lab).display());
-            fs::rename(snapshot(lab), log).expect("a log");
+            let log = format!("{}-wal", lab.snapshot().display());
+            fs::rename(lab.snapshot(), log).expect("a log");
         }),
         ("another schema", |lab| {
             let statement = "ALTER TABLE node RENAME COLUMN data TO content";
-            lab.sql_in(&snapshot(lab), statement);
+            lab.sql_in(&lab.snapshot(), statement);
         }),
         ("serials and policy gone", |lab| {
-            lab.sql_in(&snapshot(lab), "DELETE FROM ceiling; DELETE FROM meta");
+            lab.sql_in(&lab.snapshot(), "DELETE FROM ceiling; DELETE FROM meta");
         }),
     ];
     for (name, damage) in damages {
-        let mut lab = stopped();
-        fs::copy(snapshot(&lab), lab.path("older.db")).expect("a copy");
+        let mut lab = Lab::stopped_demo(CHANGE);
+        fs::copy(lab.snapshot(), lab.path("older.db")).expect("a copy");
         lab.start();
         let later = "zone example.com\nupdate add later.example.com. 60 A 192.0.2.2";
         assert_eq!(lab.update(later), "NOERROR");
-        settle(&lab);
+        lab.settle("example.com.");
         lab.stop();
         damage(&lab);
         lab.start();
@@ -244,7 +219,7 @@ fn whatever_stands_in_the_snapshots_place_the_store_is_served_and_a_good_one_wri
             lab.cli(&[&["zone", "remove", "other.test."], &meant[..]].concat())
                 .expect_ok();
         }
-        settle(&lab);
+        lab.settle("example.com.");
         let serial = lab.serial("example.com");
         lab.stop();
         remove(&lab.database());
@@ -272,7 +247,7 @@ fn a_store_that_lacks_a_table_or_column_holds_and_says_which() {
         ("DROP TABLE meta", "meta"),
         ("DROP TABLE touched", "touched"),
     ] {
-        let mut lab = stopped();
+        let mut lab = Lab::stopped_demo(CHANGE);
         lab.sql(&format!("DROP VIEW zone_file; {statement}"));
         lab.start();
         let status = lab.until("example.com.", "holding").to_string();
@@ -297,7 +272,7 @@ fn a_store_that_lacks_a_table_or_column_holds_and_says_which() {
 /// What somebody added for himself is no damage, nor is a view less.
 #[test]
 fn a_store_with_tables_or_columns_more_is_served() {
-    let mut lab = stopped();
+    let mut lab = Lab::stopped_demo(CHANGE);
     lab.sql(
         "ALTER TABLE record ADD COLUMN note TEXT; CREATE TABLE mine (id INTEGER); DROP VIEW zone_file",
     );

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::eventually;
 use crate::harness::lab::{self, Lab, PUBLIC_SECRET};
 use crate::harness::library::{self, Transport};
 use crate::harness::programs::{self, Ran};
@@ -24,18 +23,6 @@ fn break_by_hand(lab: &Lab) {
 
 fn forced(lab: &Lab, words: &[&str]) -> Ran {
     lab.cli(&[words, &FORCED].concat())
-}
-
-/// Waits until the snapshot is as new as what is served.
-fn kept(lab: &Lab) {
-    eventually("the snapshot is current", || {
-        let status = lab.status("example.com.");
-        if status["snapshot_revision"] == status["revision"] {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        }
-    });
 }
 
 #[test]
@@ -111,7 +98,7 @@ fn a_zone_is_removed_only_with_an_override_while_it_is_protected() {
 #[test]
 fn the_snapshot_is_shown_and_printed_with_and_without_a_server() {
     let mut lab = Lab::demo();
-    kept(&lab);
+    lab.settle("example.com.");
     let shown = |lab: &Lab| {
         let value = lab.cli(&["--json", "snapshot", "show"]).json();
         assert_eq!(value["trouble"], Value::Null, "{value}");
@@ -129,7 +116,7 @@ fn the_snapshot_is_shown_and_printed_with_and_without_a_server() {
     assert_eq!(ran.code, Some(1), "{ran}");
 
     // What does not add up is not printed.
-    let file = lab.path("data/demo.snapshot.db");
+    let file = lab.snapshot();
     lab.sql_in(
         &file,
         "DELETE FROM node WHERE key = (SELECT max(key) FROM node);",
@@ -198,7 +185,7 @@ fn without_a_server_changes_are_made_by_the_same_rules() {
 #[test]
 fn a_store_that_is_lost_is_made_anew_without_a_server() {
     let mut lab = Lab::demo();
-    kept(&lab);
+    lab.settle("example.com.");
     lab.stop();
     fs::remove_file(lab.database()).expect("ours");
     let ran = lab.cli(&["snapshot", "restore", "--all"]);
@@ -393,7 +380,7 @@ fn what_json_prints_is_documented_field_by_field() {
     p.run(2, &["zone", "check", &broken, "--origin", "b.test."]);
     p.run(2, &["zone", "check", &new, "--origin", "new.test."]);
     p.run(2, &["zone", "export", "example.com."]);
-    kept(&lab);
+    lab.settle("example.com.");
     p.run(2, &["snapshot", "export", "example.com."]);
     p.run(2, &["snapshot", "show"]);
     p.run(2, &["key", "generate", "k."]);

@@ -63,9 +63,7 @@ impl WriterThread {
         let store = self.custody.store()?;
         let mut begin = || {
             let tx = store.begin()?;
-            for repair in tx.mend_schema()? {
-                tracing::warn!(store = %path.display(), "store: {repair}");
-            }
+            self.upkeep.look_again(&path, tx.mend_schema()?);
             // A store that was put back may be older than the snapshot: nothing that protects is
             // forgotten for that.
             let mut kept = read_policies(tx.value("policies")?.as_deref());

@@ -96,15 +96,10 @@ impl WriterThread {
         self.answer_all(jobs, &Outcome::Unavailable { reason });
     }
 
-    /// What was said of edits by hand was rolled back: it is to be found and said again, but not at
-    /// once, where another process keeps us from writing.
+    /// What was said of edits by hand was rolled back: it is to be found and said again.
     fn forget_contested(&mut self) {
         self.contested.clear();
-        let held = self.held();
-        if !held.is_empty() {
-            self.suspects.extend(held);
-            self.suspects_due = self.suspects_due.max(Instant::now() + AGAIN_EVERY);
-        }
+        self.again.later(self.held(), Instant::now());
     }
 
     /// Zones that are not served from their rows.
@@ -242,8 +237,7 @@ impl WriterThread {
     fn suspect(&mut self, mut zones: Vec<Name>) {
         zones.extend(self.held());
         if !zones.is_empty() {
-            self.suspects.extend(zones);
-            self.suspects_due = Instant::now();
+            self.again.at_once(zones, Instant::now());
             self.custody.let_go();
             self.reopened_to_look = true;
         }
@@ -297,10 +291,6 @@ impl WriterThread {
             .filter(|(zone, contested)| may_mend(zone, contested))
             .map(|(zone, _)| zone.clone())
             .collect();
-        if !again.is_empty() && self.suspects.is_empty() {
-            // A large zone that is refused must not keep the others from being changed.
-            self.suspects_due = Instant::now() + AGAIN_EVERY.max(self.judging_took * 8);
-        }
-        self.suspects.extend(again);
+        self.again.beside(again, Instant::now());
     }
 }

@@ -144,6 +144,12 @@ pub fn target(rtype: Rtype, rdata: &[u8]) -> Option<Name> {
     Name::from_wire_prefix(rdata.get(at..)?).ok()
 }
 
+/// Address and protocol of a record of well-known services (WKS, RFC 1035 §3.4.2): a name has one
+/// record of each pair.
+pub fn service(rdata: &[u8]) -> Option<&[u8]> {
+    rdata.get(..5)
+}
+
 /// Whether data of this type are written in a form of their own.
 pub fn has_own_form(rtype: Rtype) -> bool {
     form::form(rtype).is_some()

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::testing::{any_rdata, of_type, own_forms};
 use super::*;
 
+mod bindings;
+
 fn rtype(text: &str) -> Rtype {
     text.parse().unwrap()
 }

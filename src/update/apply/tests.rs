@@ -6,6 +6,8 @@ use crate::rr::{Name, Record, Rtype, Soa, rdata};
 use crate::update::testing::{ORIGIN, PREREQUISITE, Request, image, lines, name, records};
 use crate::update::{Failure, check_prerequisites, parse, prescan};
 
+mod services;
+
 const APEX: &str = "@ 60 SOA ns1 h 10 2 3 4 5\n@ 60 NS ns1";
 
 /// The whole of §3.2 - §3.4 on one message.

@@ -101,7 +101,7 @@ fn a_full_disk_fails_updates_and_nothing_else() {
     }
     let seen = querier.end();
     assert!(seen.marks.is_empty(), "{:?}", seen.marks);
-    settle(&lab);
+    lab.settle(ZONE);
     lab.restart();
     for name in &acknowledged {
         is_there(&lab, name);
@@ -121,7 +121,7 @@ fn a_disk_too_full_for_a_checkpoint_or_a_start_loses_nothing() {
     for number in 0..20 {
         acknowledge(&lab, &format!("n{number}"));
     }
-    settle(&lab);
+    lab.settle(ZONE);
     small.fill();
     // Everything that is written at a stop finds no room.
     lab.restart();
@@ -132,7 +132,7 @@ fn a_disk_too_full_for_a_checkpoint_or_a_start_loses_nothing() {
     assert_eq!(lab.state(ZONE), "live", "{}", lab.status(ZONE));
     small.make_room();
     acknowledge(&lab, "after");
-    settle(&lab);
+    lab.settle(ZONE);
     querier.end();
     lab.restart();
     for name in ["n0", "n19", "after"] {
@@ -154,7 +154,7 @@ fn a_snapshot_on_a_full_disk_waits_and_catches_up() {
     };
     lab.start();
     acknowledge(&lab, "before");
-    settle(&lab);
+    lab.settle(ZONE);
     let querier = Querier::of_demo(lab.v4());
     small.fill();
     let mut number = 0;
@@ -170,7 +170,7 @@ fn a_snapshot_on_a_full_disk_waits_and_catches_up() {
     assert!(ran.stdout.contains("cannot be written"), "{ran}");
     acknowledge(&lab, "meanwhile");
     small.make_room();
-    settle(&lab);
+    lab.settle(ZONE);
     assert_eq!(metric(&lab, "lastgood_snapshot_failing"), 0.0);
     querier.end();
     lab.stop();

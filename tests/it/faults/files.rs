@@ -9,7 +9,7 @@ const PARTS: [&str; 3] = ["", "-wal", "-shm"];
 
 fn shell(lab: &Lab, script: &str) -> String {
     let database = lab.database().display().to_string();
-    let snapshot = lab.path("data/demo.snapshot.db").display().to_string();
+    let snapshot = lab.snapshot().display().to_string();
     lab.shell(&format!(
         "set -e\ndb='{database}'\nsnapshot='{snapshot}'\n{script}\n"
     ))
@@ -19,7 +19,7 @@ fn shell(lab: &Lab, script: &str) -> String {
 fn with_copy() -> Lab {
     let mut lab = demo();
     acknowledge(&lab, "before");
-    settle(&lab);
+    lab.settle(ZONE);
     lab.stop();
     shell(&lab, "cp \"$db\" \"$db\".copy");
     lab.start();
@@ -60,7 +60,7 @@ fn a_database_overwritten_in_place_with_random_bytes_is_found_by_the_scrub() {
         // What is in the copy is what is in the store again.
         let gone = "zone example.com\nupdate delete after.example.com. A";
         assert_eq!(lab.update(gone), "NOERROR");
-        settle(&lab);
+        lab.settle(ZONE);
         shell(
             &lab,
             "sqlite3 \"$db\" \"VACUUM INTO '$db.new'\" && mv \"$db\".new \"$db\".copy",
@@ -135,7 +135,7 @@ fn a_log_or_an_index_removed_while_serving_loses_nothing_that_the_disk_still_has
     let querier = Querier::of_demo(lab.v4());
     for (round, part) in PARTS[1..].iter().enumerate() {
         acknowledge(&lab, &format!("before{round}"));
-        settle(&lab);
+        lab.settle(ZONE);
         shell(&lab, &format!("rm \"$db\"{part}"));
         // What the lost log had is in the snapshot, or the database had it already.
         eventually("it goes on, or says what to do", || {
@@ -168,7 +168,7 @@ fn a_snapshot_spoiled_or_removed_while_serving_is_written_anew() {
     .iter()
     .enumerate()
     {
-        settle(&lab);
+        lab.settle(ZONE);
         // All of it is in the file itself then, not in its log.
         lab.restart();
         let querier = Querier::of_demo(lab.v4());

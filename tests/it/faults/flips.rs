@@ -77,7 +77,7 @@ impl Original {
         for number in 0..12 {
             acknowledge(lab, &format!("n{number}"));
         }
-        settle(lab);
+        lab.settle(ZONE);
         let answers = questions(lab);
         if folder == "stopped" {
             lab.stop();

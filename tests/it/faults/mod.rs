@@ -4,7 +4,8 @@
 //!
 //! `rows` and `schema`: what a person with `sqlite3` can do; `files`: what can happen to the files;
 //! `flips`: single bits; `disk`: no room, or somebody who keeps the store locked; `clock`: another
-//! year; `age`: holds that last; `together`: edits and holds of more than one zone.
+//! year; `age`: holds that last; `serials`: which one ends a hold; `together`: edits and holds of more
+//! than one zone.
 
 mod age;
 mod clock;
@@ -13,6 +14,7 @@ mod files;
 mod flips;
 mod rows;
 mod schema;
+mod serials;
 mod together;
 
 use std::process::Command;
@@ -133,18 +135,6 @@ fn live(lab: &Lab) {
     for zone in [ZONE, OTHER] {
         lab.until(zone, "live");
     }
-}
-
-/// Waits until the snapshot has what is served.
-#[track_caller]
-fn settle(lab: &Lab) {
-    eventually("the snapshot has caught up", || {
-        let status = lab.status(ZONE);
-        match status["snapshot_revision"] == status["revision"] {
-            true => Ok(()),
-            false => Err(status.to_string()),
-        }
-    });
 }
 
 /// Notes of `status` that are about no zone.

@@ -214,7 +214,7 @@ fn damage_that_no_snapshot_can_tell_of_is_not_served_until_somebody_says_so() {
 fn a_hold_that_a_start_found_is_ended_by_an_update_too() {
     let mut lab = demo();
     acknowledge(&lab, "before");
-    settle(&lab);
+    lab.settle(ZONE);
     lab.stop();
     lab.sql(
         "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES

@@ -57,6 +57,15 @@ impl Lab {
         lab
     }
 
+    /// The demo after an update, with everything in both files, and stopped.
+    pub fn stopped_demo(update: &str) -> Lab {
+        let mut lab = Lab::demo();
+        assert_eq!(lab.update(update), "NOERROR");
+        lab.settle("example.com.");
+        lab.stop();
+        lab
+    }
+
     /// The demo's files in place, no server yet.
     pub fn prepared_demo() -> Lab {
         let demo = fs::read_to_string(zones().join("demo.toml")).expect("zones/demo.toml");
@@ -162,6 +171,23 @@ impl Lab {
 
     pub fn database(&self) -> PathBuf {
         self.path("data/demo.db")
+    }
+
+    /// The last-known-good.
+    pub fn snapshot(&self) -> PathBuf {
+        self.path("data/demo.snapshot.db")
+    }
+
+    /// Waits until the snapshot has what is served of a zone.
+    #[track_caller]
+    pub fn settle(&self, zone: &str) {
+        eventually("the snapshot has caught up", || {
+            let status = self.status(zone);
+            match status["snapshot_revision"] == status["revision"] {
+                true => Ok(()),
+                false => Err(status.to_string()),
+            }
+        });
     }
 
     pub fn read(&self, name: &str) -> String {

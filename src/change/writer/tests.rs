@@ -1,0 +1,219 @@
+//! The writer turned by hand, one turn after the other, so that nothing happens in between.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path as FilePath;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::change::tests::{ZONE, addition, import, name, settings, sql, submission};
+use crate::change::{Body, RefusedWhy, Submission, ZonePolicy};
+use crate::guard::Path;
+use crate::guard::tests::FAULTY;
+use crate::zone::{self, Served};
+
+/// Longer than scrubs which bring about each other are apart.
+const QUIET: Duration = Duration::from_secs(2);
+
+struct Stage {
+    folder: TempDir,
+    thread: WriterThread,
+    scrubs: Receiver<Order>,
+}
+
+impl Stage {
+    /// With the zone imported, and zones of which there are no data.
+    fn of(without_data: &[&str]) -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        settings.store.busy_timeout_ms = 50;
+        let more = without_data.iter().map(|zone| name(zone));
+        settings.zones.extend(more.map(ZonePolicy::default_for));
+        let (publish, reader) = zone::pointer();
+        let (orders, scrubs) = std::sync::mpsc::sync_channel(8);
+        let (counters, board) = (Counters::default(), Arc::default());
+        let (thread, _) = WriterThread::new(settings, counters, publish, reader, board, orders);
+        let mut stage = Stage {
+            folder,
+            thread,
+            scrubs,
+        };
+        let imported = stage.ask(submission(Path::Import, "", import(&["api"])));
+        assert!(matches!(imported, Outcome::Committed(_)), "{imported:?}");
+        stage
+    }
+
+    fn ask(&mut self, submission: Submission) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        self.thread.turn(vec![Job { submission, reply }]);
+        outcome.blocking_recv().unwrap()
+    }
+
+    fn sql(&self, statement: &str) {
+        sql(self.folder.path(), statement);
+    }
+
+    fn is_held(&self) -> bool {
+        let published = self.thread.publisher.current();
+        let served = published.zone(&name(ZONE)).unwrap();
+        served.zone().unwrap().hold.is_some()
+    }
+
+    /// Somebody adds a name by hand on which a rule errs.
+    fn hold(&mut self) {
+        self.sql(&format!(
+            "INSERT INTO record (zone, owner, ttl, type, rdata) \
+             VALUES ('{ZONE}', '{FAULTY}.{ZONE}', 60, 'A', '192.0.2.9')"
+        ));
+        self.thread.turn(Vec::new());
+        assert!(self.is_held());
+    }
+
+    /// How many scrubs there are until none comes any more.
+    fn scrubs(&mut self) -> usize {
+        let mut count = 0;
+        while let Ok(order) = self.scrubs.recv_timeout(QUIET) {
+            let Order::Scrubbed(report) = order else {
+                panic!("only the scrub sends orders here");
+            };
+            count += 1;
+            assert!(count < 5, "they bring about each other");
+            self.thread.scrubbed(*report);
+            for _ in 0..3 {
+                self.thread.turn(Vec::new());
+            }
+        }
+        count
+    }
+}
+
+/// An update that takes away what somebody added.
+fn repair() -> Body {
+    let mut octets = vec![0, 1, 0x28, 0, 0, 1, 0, 0, 0, 1, 0, 0];
+    octets.extend_from_slice(name(ZONE).as_wire());
+    octets.extend_from_slice(&[0, 6, 0, 1]);
+    octets.extend_from_slice(name(&format!("{FAULTY}.{ZONE}")).as_wire());
+    // Class ANY, type ANY: the whole name.
+    octets.extend_from_slice(&[0, 255, 0, 255, 0, 0, 0, 0, 0, 0]);
+    Body::Update {
+        message: crate::update::parse(&octets).unwrap(),
+        mac: b"repair".to_vec(),
+    }
+}
+
+fn by(key: &str, body: Body) -> Submission {
+    submission(Path::Update, key, body)
+}
+
+#[test]
+fn a_zone_that_holds_is_not_scrubbed_without_end() {
+    let mut stage = Stage::of(&[]);
+    stage.hold();
+    assert_eq!(stage.scrubs(), 1, "for the commit of somebody else");
+    assert!(stage.is_held());
+    // The next one is noticed all the same.
+    stage.sql("CREATE TABLE notes (text)");
+    stage.thread.turn(Vec::new());
+    assert_eq!(stage.scrubs(), 1);
+    let repaired = stage.ask(by("writer.", repair()));
+    assert!(matches!(repaired, Outcome::Committed(_)), "{repaired:?}");
+}
+
+#[test]
+fn a_zone_without_data_is_not_scrubbed_without_end() {
+    let mut stage = Stage::of(&["nothing.test."]);
+    let published = stage.thread.publisher.current();
+    let nothing = published.zone(&name("nothing.test.")).unwrap();
+    assert!(matches!(&**nothing, Served::Unavailable { .. }));
+    stage.sql("CREATE TABLE notes (text)");
+    stage.thread.turn(Vec::new());
+    assert_eq!(stage.scrubs(), 1);
+}
+
+/// Another process that writes and does not come to an end.
+struct Lock(Child);
+
+impl Lock {
+    fn on(folder: &FilePath) -> Lock {
+        let mut sqlite3 = Command::new("sqlite3");
+        sqlite3.arg(folder.join("lastgood.db"));
+        sqlite3.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = sqlite3.spawn().expect("sqlite3 (tests/run installs it)");
+        let mut stdin = child.stdin.as_ref().unwrap();
+        writeln!(stdin, "BEGIN IMMEDIATE; SELECT 'locked';").unwrap();
+        let mut said = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut said).unwrap();
+        assert_eq!(said, "locked\n");
+        Lock(child)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_hold_can_be_ended_after_a_group_that_found_the_store_locked() {
+    let mut stage = Stage::of(&[]);
+    stage.hold();
+    let lock = Lock::on(stage.folder.path());
+    let locked = stage.ask(by("writer.", repair()));
+    assert!(matches!(locked, Outcome::Unavailable { .. }), "{locked:?}");
+    drop(lock);
+    // What was known of the rows was forgotten. Nobody commits anything: it is looked at again.
+    let start = Instant::now();
+    loop {
+        stage.thread.turn(Vec::new());
+        match stage.ask(by("writer.", repair())) {
+            Outcome::Committed(_) => break,
+            Outcome::Refused(refused) => assert_eq!(refused.why, RefusedWhy::NotReady),
+            other => panic!("{other:?}"),
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "it is never judged again"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!stage.is_held());
+    let next = stage.ask(by("writer.", addition("next")));
+    assert!(matches!(next, Outcome::Committed(_)), "{next:?}");
+}
+
+#[test]
+fn no_row_is_read_for_somebody_without_any_right_in_the_zone() {
+    let mut stage = Stage::of(&[]);
+    stage.hold();
+    // Whatever reads the rows fails from now on.
+    stage.sql("ALTER TABLE record RENAME TO elsewhere");
+    let mut decide_for = |key: &str| {
+        let thread = &mut stage.thread;
+        let path = thread.settings.store.path.clone();
+        let keepsake = Keepsake::default();
+        let mut desk = Desk {
+            policy: &thread.policy,
+            path: &path,
+            ceilings: &thread.ceilings,
+            keepsake: &keepsake,
+            contested: &mut thread.contested,
+            repeats: &mut thread.repeats,
+            reach: &thread.reach,
+        };
+        let mut turn = Turn::new((*thread.publisher.current()).clone(), Vec::new());
+        let (tx, ..) = thread.custody.begin().unwrap().expect("there is a store");
+        let mut clock = thread.counters.clock();
+        decide(&mut desk, &tx, &mut turn, &by(key, repair()), &mut clock)
+    };
+    match decide_for("stranger.") {
+        Ok(Outcome::Refused(refused)) => assert_eq!(refused.why, RefusedWhy::Prohibited),
+        other => panic!("{other:?}"),
+    }
+    let read = decide_for("writer.");
+    assert!(matches!(read, Err(StoreError::Damaged(_))), "{read:?}");
+}
