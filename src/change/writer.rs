@@ -7,7 +7,7 @@ mod begin;
 mod trouble;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use super::decide::decide;
 use super::edits::Contested;
 use super::policy::Policy;
 use super::reach::Reach;
-use super::reconcile::{self, Desk};
+use super::reconcile::{self, Desk, Reading};
 use super::reload::{self, Reload, Reloaded};
 use super::repeats::Repeats;
 use super::scrubber::{Bell, Report, Scrubber};
@@ -54,7 +54,7 @@ pub(super) struct WriterThread {
     contested: HashMap<Name, Contested>,
     /// Zones to be compared with their rows though nobody has committed anything since, and from
     /// when on.
-    suspects: BTreeSet<Name>,
+    suspects: BTreeMap<Name, Reading>,
     suspects_due: Instant,
     /// The store was opened anew to look at these: not because somebody committed.
     reopened_to_look: bool,
@@ -120,7 +120,7 @@ impl WriterThread {
             freezes: Vec::new(),
             lost: BTreeSet::new(),
             contested: HashMap::new(),
-            suspects: BTreeSet::new(),
+            suspects: BTreeMap::new(),
             suspects_due: Instant::now(),
             reopened_to_look: false,
             judging_took: Duration::ZERO,
@@ -243,7 +243,7 @@ impl WriterThread {
         let (tx, version, extent) = begun.expect("watched just now");
         let suspects = match Instant::now() >= self.suspects_due {
             true => self.suspects.clone(),
-            false => BTreeSet::new(),
+            false => BTreeMap::new(),
         };
         let keepsake = Keepsake::default();
         let mut desk = Desk {
@@ -292,7 +292,7 @@ impl WriterThread {
         clock.committed();
         self.ceilings.extend(reserve);
         self.custody.committed(version);
-        self.suspects.retain(|zone| !suspects.contains(zone));
+        self.suspects.retain(|zone, _| !suspects.contains_key(zone));
         if !turn.notes.is_empty() {
             self.keeper.keep("audit_head", head);
         }

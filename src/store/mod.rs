@@ -50,7 +50,7 @@ pub use history::History;
 pub use ownership::strangers;
 pub use retention::{Pruned, REVISIONS_LEAST, Retention};
 pub use revision::{NewRevision, RevisionRow};
-pub use rows::{BadRow, FreezeRow, Loaded, ZoneRow};
+pub use rows::{BadRow, Content, FreezeRow, Loaded, ZoneRow};
 pub use scrub::{Pause, Scrubbed, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;

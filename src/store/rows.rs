@@ -1,8 +1,10 @@
 //! Reading what lies in the tables. Anybody may have written there: a row that is no record becomes
 //! a [`BadRow`] with its reason, never a panic and never a zone that is silently smaller.
 
+use std::collections::{BTreeSet, HashSet};
+
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Rows};
 
 use super::{StoreError, TTL_MAX};
 use crate::rr::{Name, Record, RrSet, Rtype, rdata};
@@ -36,6 +38,13 @@ impl std::fmt::Display for BadRow {
             self.id, self.owner, self.rtype, self.rdata, self.reason
         )
     }
+}
+
+/// What the rows of a zone add up to: of those that are records, and how many are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Content {
+    pub digest: Digest,
+    pub bad: usize,
 }
 
 /// What the rows of a zone say.
@@ -103,48 +112,64 @@ pub(super) fn load(connection: &Connection, zone: &Name) -> Result<Loaded, Store
     let mut statement = connection.prepare_cached(
         "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? ORDER BY owner, type",
     )?;
-    let mut rows = statement.query([zone.to_string()])?;
-    let mut reader = Reader::default();
-    while let Some(row) = rows.next()? {
-        match reader.record(row, zone) {
-            Ok(record) => {
-                loaded.note_ttl(&record);
-                loaded.records.push(record);
-            }
-            Err(reason) => loaded.bad.push(bad_row(row, reason)?),
-        }
-    }
+    loaded.take(statement.query([zone.to_string()])?, zone)?;
     loaded.touched = touched(connection, zone)?;
     Ok(loaded)
 }
 
-/// What the rows of a zone add up to, read one after another; `None` where one is no record.
-pub(super) fn digest(
-    connection: &Connection,
-    zone: &Name,
-) -> Result<(Option<Digest>, u64), StoreError> {
+/// The rows of those owners that somebody else changed, however their names are written.
+pub(super) fn load_touched(connection: &Connection, zone: &Name) -> Result<Loaded, StoreError> {
+    let touched = touched(connection, zone)?;
+    let mut loaded = Loaded::default();
+    let origin = zone.to_string();
+    // In SQL, because an owner that is not even text is to be found as well.
+    let mut statement = connection.prepare_cached(
+        "SELECT id, owner, ttl, type, rdata FROM record
+         WHERE zone = ?1 AND owner IN (SELECT owner FROM touched WHERE zone = ?1)
+         ORDER BY owner, type",
+    )?;
+    loaded.take(statement.query([&origin])?, zone)?;
+    let written: HashSet<String> = touched.iter().map(|text| text.to_lowercase()).collect();
+    let ours = touched.iter().filter_map(|text| text.parse::<Name>().ok());
+    let ours: BTreeSet<String> = ours
+        .map(|name| name.to_string().to_lowercase())
+        .filter(|name| !written.contains(name))
+        .collect();
+    let mut statement = connection.prepare_cached(
+        "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? AND owner = ? ORDER BY type",
+    )?;
+    for owner in ours {
+        loaded.take(statement.query((&origin, owner))?, zone)?;
+    }
+    loaded.touched = touched;
+    Ok(loaded)
+}
+
+/// What the rows of a zone add up to, read one after another, and how many records there are.
+pub(super) fn content(connection: &Connection, zone: &Name) -> Result<(Content, u64), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? ORDER BY owner, type",
     )?;
     let mut rows = statement.query([zone.to_string()])?;
-    let (mut reader, mut digest, mut count) = (Reader::default(), Digest::default(), 0);
+    let (mut reader, mut content, mut count) = (Reader::default(), Content::default(), 0);
     let mut rrset: Vec<Record> = Vec::new();
     while let Some(row) = rows.next()? {
         let Ok(record) = reader.record(row, zone) else {
-            return Ok((None, count));
+            content.bad += 1;
+            continue;
         };
         count += 1;
         let is_next = rrset
             .first()
             .is_some_and(|first| first.rtype != record.rtype || first.owner != record.owner);
         if is_next {
-            add(&mut digest, &rrset);
+            add(&mut content.digest, &rrset);
             rrset.clear();
         }
         rrset.push(record);
     }
-    add(&mut digest, &rrset);
-    Ok((Some(digest), count))
+    add(&mut content.digest, &rrset);
+    Ok((content, count))
 }
 
 /// As in an image: the lowest TTL counts (RFC 2181 §5.2), and what is there twice counts once.
@@ -169,6 +194,20 @@ pub(super) fn touched_zones(connection: &Connection) -> Result<Vec<String>, Stor
 }
 
 impl Loaded {
+    fn take(&mut self, mut rows: Rows<'_>, zone: &Name) -> Result<(), StoreError> {
+        let mut reader = Reader::default();
+        while let Some(row) = rows.next()? {
+            match reader.record(row, zone) {
+                Ok(record) => {
+                    self.note_ttl(&record);
+                    self.records.push(record);
+                }
+                Err(reason) => self.bad.push(bad_row(row, reason)?),
+            }
+        }
+        Ok(())
+    }
+
     /// Rows come RRset by RRset.
     fn note_ttl(&mut self, record: &Record) {
         let Some(last) = self.records.last() else {

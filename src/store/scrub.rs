@@ -5,11 +5,12 @@
 //! write. Whoever scrubs says how fast: see [`Pause`]. Damage below the system's own cache is found
 //! when the page is next read from the disk.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{Settings, StoreError, open, rows};
+use super::{Content, Settings, StoreError, open, rows};
 use crate::rr::Name;
 
 /// Called every few thousand steps of SQLite's machine; true ends the reading.
@@ -27,6 +28,8 @@ pub struct Scrubbed {
     pub faults: Vec<String>,
     /// Zones whose rows are not those that were committed, though nobody edited them.
     pub suspects: Vec<Name>,
+    /// What the rows of those and of edited zones add up to instead.
+    pub contents: HashMap<Name, Content>,
     pub zones: usize,
     pub records: u64,
 }
@@ -57,11 +60,14 @@ fn read(settings: &Settings, pause: Pause, found: &mut Scrubbed) -> Result<(), S
         let Some(zone) = rows::zone(&read, origin)? else {
             continue;
         };
-        let (digest, records) = rows::digest(&read, origin)?;
+        let (content, records) = rows::content(&read, origin)?;
         found.records += records;
-        // An edit by hand that is being judged is no damage.
-        if digest != Some(zone.digest) && rows::touched(&read, origin)?.is_empty() {
-            found.suspects.push(zone.origin);
+        if content.digest != zone.digest || content.bad > 0 {
+            found.contents.insert(origin.clone(), content);
+            // An edit by hand that is being judged is no damage.
+            if rows::touched(&read, origin)?.is_empty() {
+                found.suspects.push(zone.origin);
+            }
         }
         read.finish()?;
     }

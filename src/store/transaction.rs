@@ -48,6 +48,11 @@ impl<'a> Transaction<'a> {
         rows::load(&self.inner, zone)
     }
 
+    /// The rows of those owners alone that others changed, as far as the triggers tell.
+    pub fn load_touched(&self, zone: &Name) -> Result<Loaded, StoreError> {
+        rows::load_touched(&self.inner, zone)
+    }
+
     pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
         rows::zones(&self.inner)
     }

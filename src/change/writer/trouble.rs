@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::change::custody::Loss;
+use crate::change::edits::Contested;
 use crate::change::{Body, ZonePolicy, account};
-use crate::store::faults;
+use crate::store::{Scrubbed, faults};
 use crate::zone::Served;
 
 /// How often it is tried, while nobody asks for a change, whether the store can be written again.
@@ -99,11 +100,20 @@ impl WriterThread {
     /// What was said of edits by hand was rolled back: it is to be found and said again, but not at
     /// once, where another process keeps us from writing.
     fn forget_contested(&mut self) {
-        self.contested.clear();
+        for contested in self.contested.values_mut() {
+            contested.is_to_be_told();
+        }
         let held = self.held();
         if !held.is_empty() {
-            self.suspects.extend(held);
+            self.look_again(held);
             self.suspects_due = self.suspects_due.max(Instant::now() + AGAIN_EVERY);
+        }
+    }
+
+    /// Has zones compared with their rows as far as somebody is known to have changed them.
+    fn look_again(&mut self, zones: Vec<Name>) {
+        for zone in zones {
+            self.suspects.entry(zone).or_insert(Reading::Touched);
         }
     }
 
@@ -223,7 +233,7 @@ impl WriterThread {
                     }
                     Some(_) => {}
                     None if self.custody.is_condemned() => self.custody.pardon(),
-                    None => self.suspect(found.suspects),
+                    None => self.suspect(&found),
                 }
             }
             // It is looked after elsewhere whether the store is there, and whose it is.
@@ -238,15 +248,28 @@ impl WriterThread {
     }
 
     /// Has zones compared with their rows by a connection that has not seen them before, and those
-    /// that hold: what was wrong may have been put right without a commit.
-    fn suspect(&mut self, mut zones: Vec<Name>) {
-        zones.extend(self.held());
-        if !zones.is_empty() {
-            self.suspects.extend(zones);
-            self.suspects_due = Instant::now();
+    /// that hold: what was wrong may have been put right without a commit. Rows that were damaged
+    /// before, and have stayed as they were, are not read again.
+    fn suspect(&mut self, found: &Scrubbed) {
+        let held = self.held();
+        let is_news = |zone: &Name| {
+            let contested = self.contested.get(zone);
+            !contested.is_some_and(|known| known.is(found.contents.get(zone)))
+        };
+        let is_traced = |zone: &Name| self.contested.get(zone).is_some_and(Contested::is_traced);
+        let (traced, untraced): (Vec<Name>, Vec<Name>) = held.into_iter().partition(is_traced);
+        let zones = untraced.iter().chain(&found.suspects);
+        let whole: BTreeSet<Name> = zones.filter(|zone| is_news(zone)).cloned().collect();
+        if !whole.is_empty() {
             self.custody.let_go();
             self.reopened_to_look = true;
         }
+        if !whole.is_empty() || !traced.is_empty() {
+            self.suspects_due = Instant::now();
+        }
+        self.look_again(traced);
+        let whole = whole.into_iter().map(|zone| (zone, Reading::Whole));
+        self.suspects.extend(whole);
     }
 
     /// Tells of holds that last, and ends those that are not to last longer.
@@ -301,6 +324,6 @@ impl WriterThread {
             // A large zone that is refused must not keep the others from being changed.
             self.suspects_due = Instant::now() + AGAIN_EVERY.max(self.judging_took * 8);
         }
-        self.suspects.extend(again);
+        self.look_again(again);
     }
 }
