@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::account::{Account, Course, Moment};
 use super::edits::{Unfit, hold, take_in};
 use super::judge::{self, Decision};
-use super::reconcile::{Case, Desk, Reading, build, hold_on_older, is_all_noted, one, settle};
+use super::reconcile::{Case, Desk, Reading, build, hold_on_older, none_beside, one, settle};
 use super::repair;
 use super::startup::{self, LastGood};
 use super::turn::{Note, Turn};
@@ -174,7 +174,7 @@ fn unfit_at_start(
     turn.serve(good.image.clone(), good.revision);
     let diff = Diff::between(&good.image, &image);
     let case = Case {
-        is_traced: is_all_noted(&diff, &loaded),
+        beside: none_beside(&diff, &loaded),
         diff,
         served: good.image,
         revision: good.revision,

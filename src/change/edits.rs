@@ -65,8 +65,8 @@ pub(super) struct Contested {
     content: Content,
     /// They were told of in the audit, so that one edit is told of once.
     is_told: bool,
-    /// Every row that is not as served is one that the triggers noted.
-    is_traced: bool,
+    /// As in [`Case::beside`].
+    beside_touched: Option<BTreeSet<String>>,
     /// From what is served to the rows, where every row can be read and they are not too many.
     pub diff: Option<Diff>,
     /// The zones that protected names are looked up through, as these rows would have them; empty
@@ -83,7 +83,7 @@ impl Contested {
                 bad: case.loaded.bad.len(),
             },
             is_told: true,
-            is_traced: case.is_traced,
+            beside_touched: case.beside.clone(),
             diff: is_known.then(|| case.diff.clone()),
             beside: match unfit.refusal {
                 Some(_) => beside(desk, turn, case),
@@ -97,8 +97,9 @@ impl Contested {
         self.beside.contains(zone)
     }
 
-    pub(super) fn is_traced(&self) -> bool {
-        self.is_traced
+    /// As in [`Case::beside`].
+    pub(super) fn beside(&self) -> Option<&BTreeSet<String>> {
+        self.beside_touched.as_ref()
     }
 
     /// Whether these are the rows that a scrub found, so that there is nothing new to be seen.

@@ -85,12 +85,12 @@ pub(super) fn rows_to_mend(
     {
         return Ok(None);
     }
-    let (image, flaw) = match contested.is_traced() {
-        true => {
-            let (_, image, flaw) = with_touched(tx, &held.image)?;
+    let (image, flaw) = match contested.beside() {
+        Some(beside) => {
+            let (_, image, flaw) = with_touched(tx, &held.image, beside)?;
             (image, flaw)
         }
-        false => build(origin, &tx.load(origin)?),
+        None => build(origin, &tx.load(origin)?),
     };
     Ok(flaw.is_none().then_some(image))
 }

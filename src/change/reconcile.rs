@@ -1,7 +1,7 @@
 //! Rows against images: what differs is an edit by hand, or damage.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -38,11 +38,13 @@ pub(super) struct Desk<'a> {
 }
 
 /// Which rows of a zone are compared with what is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reading {
     /// Of the owners that others have changed, as the triggers tell: what it costs depends on what
     /// they did, not on the zone.
     Touched,
+    /// And of these, as the scrub found them written, which nobody noted.
+    Beside(BTreeSet<String>),
     /// All of them: it may be that nobody told.
     Whole,
 }
@@ -66,8 +68,9 @@ pub(super) struct Case {
     pub served: ZoneImage,
     pub revision: u64,
     pub loaded: Loaded,
-    /// Every difference is one that the triggers noted.
-    pub is_traced: bool,
+    /// The owners that differ though no trigger noted them, as they are written; `None` where that is
+    /// not known.
+    pub beside: Option<BTreeSet<String>>,
     /// Of the rows, as far as they could be read.
     pub image: ZoneImage,
     /// From the image served to that of the rows.
@@ -106,7 +109,7 @@ pub(super) fn all(
         .collect();
     let reading = |origin: &Name| match extent {
         Extent::Everything => Reading::Whole,
-        _ => suspects.get(origin).copied().unwrap_or(Reading::Touched),
+        _ => suspects.get(origin).cloned().unwrap_or(Reading::Touched),
     };
     // What one zone is refused for, because an alias leads into another, may be mended by what the
     // same edit did to that other one: while any is taken in, the refused ones are judged again.
@@ -168,13 +171,20 @@ pub(super) fn one(
     }
     // The rest of its rows is known to be what is served, as far as the triggers and the last scrub
     // tell; that a hold is for rows not noted anywhere is kept in mind.
-    let is_as_noted = row.revision == revision
-        && row.digest == served.digest()
-        && (!is_held || desk.contested.get(origin).is_some_and(Contested::is_traced));
-    let is_traced = is_as_noted && reading == Reading::Touched;
-    let (loaded, image, flaw) = match is_traced {
-        true => with_touched(tx, &served)?,
-        false => {
+    let is_as_served = row.revision == revision && row.digest == served.digest();
+    let beside = match (is_as_served, reading) {
+        (false, _) | (true, Reading::Whole) => None,
+        (true, Reading::Beside(owners)) => Some(owners),
+        (true, Reading::Touched) if !is_held => Some(BTreeSet::new()),
+        (true, Reading::Touched) => desk
+            .contested
+            .get(origin)
+            .and_then(Contested::beside)
+            .cloned(),
+    };
+    let (loaded, image, flaw) = match &beside {
+        Some(beside) => with_touched(tx, &served, beside)?,
+        None => {
             let loaded = tx.load(origin)?;
             let (image, flaw) = build(origin, &loaded);
             (loaded, image, flaw)
@@ -203,7 +213,7 @@ pub(super) fn one(
     let case = Case {
         served,
         revision,
-        is_traced: is_traced || is_all_noted(&diff, &loaded),
+        beside: beside.or_else(|| none_beside(&diff, &loaded)),
         loaded,
         image,
         diff,
@@ -215,21 +225,25 @@ pub(super) fn one(
     Ok(unfit.map(|unfit| (case, unfit)))
 }
 
-pub(super) fn is_all_noted(diff: &Diff, loaded: &Loaded) -> bool {
-    loaded.bad.is_empty() && edits::damaged(diff, &loaded.touched).is_none()
+/// Of rows that were all read: no owner, where the triggers noted every one that differs.
+pub(super) fn none_beside(diff: &Diff, loaded: &Loaded) -> Option<BTreeSet<String>> {
+    let is_all_noted = loaded.bad.is_empty() && edits::damaged(diff, &loaded.touched).is_none();
+    is_all_noted.then(BTreeSet::new)
 }
 
-/// What is served, with the rows of touched owners in the place of what it has of them, and what is
-/// wrong with those rows.
+/// What is served, with the rows of touched owners, and of those `beside` them, in the place of what
+/// it has of them; and what is wrong with those rows.
 pub(super) fn with_touched(
     tx: &Transaction<'_>,
     served: &ZoneImage,
+    beside: &BTreeSet<String>,
 ) -> Result<(Loaded, ZoneImage, Option<String>), StoreError> {
     let origin = served.origin();
-    let loaded = tx.load_touched(origin)?;
+    let loaded = tx.load_touched(origin, beside)?;
     let (rows, flaw) = build(origin, &loaded);
     let mut editor = served.edit();
-    let owners = loaded.touched.iter().filter_map(|text| text.parse().ok());
+    let owners = loaded.touched.iter().chain(beside);
+    let owners = owners.filter_map(|text| text.parse().ok());
     for owner in owners.filter(|owner: &Name| owner.is_at_or_below(origin)) {
         let (was, is) = (served.node(&owner), rows.node(&owner));
         let types = |node: Option<&Arc<Node>>| -> Vec<Rtype> {

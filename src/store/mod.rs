@@ -51,7 +51,7 @@ pub use ownership::strangers;
 pub use retention::{Pruned, REVISIONS_LEAST, Retention};
 pub use revision::{NewRevision, RevisionRow};
 pub use rows::{BadRow, Content, FreezeRow, Loaded, ZoneRow};
-pub use scrub::{Pause, Scrubbed, faults, scrub};
+pub use scrub::{Pause, Scrubbed, differing, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;
 pub use verify::{Verification, verify};

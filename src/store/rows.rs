@@ -117,8 +117,13 @@ pub(super) fn load(connection: &Connection, zone: &Name) -> Result<Loaded, Store
     Ok(loaded)
 }
 
-/// The rows of those owners that somebody else changed, however their names are written.
-pub(super) fn load_touched(connection: &Connection, zone: &Name) -> Result<Loaded, StoreError> {
+/// The rows of those owners that somebody else changed, however their names are written, and those
+/// `beside` them.
+pub(super) fn load_touched(
+    connection: &Connection,
+    zone: &Name,
+    beside: &BTreeSet<String>,
+) -> Result<Loaded, StoreError> {
     let touched = touched(connection, zone)?;
     let mut loaded = Loaded::default();
     let origin = zone.to_string();
@@ -129,16 +134,20 @@ pub(super) fn load_touched(connection: &Connection, zone: &Name) -> Result<Loade
          ORDER BY owner, type",
     )?;
     loaded.take(statement.query([&origin])?, zone)?;
-    let written: HashSet<String> = touched.iter().map(|text| text.to_lowercase()).collect();
-    let ours = touched.iter().filter_map(|text| text.parse::<Name>().ok());
-    let ours: BTreeSet<String> = ours
-        .map(|name| name.to_string().to_lowercase())
-        .filter(|name| !written.contains(name))
+    let written: HashSet<String> = touched.iter().map(|t| t.to_ascii_lowercase()).collect();
+    let ours = touched.iter().chain(beside);
+    let ours = ours.filter_map(|text| Some(text.parse::<Name>().ok()?.to_string()));
+    let others: BTreeSet<String> = beside
+        .iter()
+        .cloned()
+        .chain(ours)
+        .map(|text| text.to_ascii_lowercase())
+        .filter(|text| !written.contains(text))
         .collect();
     let mut statement = connection.prepare_cached(
         "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? AND owner = ? ORDER BY type",
     )?;
-    for owner in ours {
+    for owner in others {
         loaded.take(statement.query((&origin, owner))?, zone)?;
     }
     loaded.touched = touched;
@@ -172,14 +181,71 @@ pub(super) fn content(connection: &Connection, zone: &Name) -> Result<(Content, 
     Ok((content, count))
 }
 
+/// Reads a zone's rows RRset by RRset, each with its owner as it is written; without one where a row
+/// is no record. Ends when `take` says no more.
+pub(super) fn each_rrset(
+    connection: &Connection,
+    zone: &Name,
+    mut take: impl FnMut(&str, Option<(&Name, RrSet)>) -> bool,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? ORDER BY owner, type",
+    )?;
+    let mut rows = statement.query([zone.to_string()])?;
+    let mut reader = Reader::default();
+    let mut rrset: Vec<Record> = Vec::new();
+    let mut written = String::new();
+    while let Some(row) = rows.next()? {
+        let Ok(record) = reader.record(row, zone) else {
+            if !take(&shown(row.get_ref(1)?, usize::MAX), None) {
+                return Ok(());
+            }
+            continue;
+        };
+        let is_next = rrset
+            .first()
+            .is_none_or(|first| first.rtype != record.rtype || first.owner != record.owner);
+        if is_next {
+            if !give(&mut take, &written, &rrset) {
+                return Ok(());
+            }
+            rrset.clear();
+            written = shown(row.get_ref(1)?, usize::MAX);
+        }
+        rrset.push(record);
+    }
+    give(&mut take, &written, &rrset);
+    Ok(())
+}
+
+fn give(
+    take: &mut impl FnMut(&str, Option<(&Name, RrSet)>) -> bool,
+    written: &str,
+    records: &[Record],
+) -> bool {
+    let Some(first) = records.first() else {
+        return true;
+    };
+    take(
+        written,
+        rrset_of(records).map(|rrset| (&first.owner, rrset)),
+    )
+}
+
 /// As in an image: the lowest TTL counts (RFC 2181 §5.2), and what is there twice counts once.
 fn add(digest: &mut Digest, records: &[Record]) {
-    let Some(first) = records.first() else { return };
-    let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
-    let rdatas = records.iter().map(|record| &record.rdata);
-    if let Some(rrset) = RrSet::new(first.rtype, ttl, rdatas) {
-        digest.add(&first.owner, &rrset);
+    if let Some(rrset) = rrset_of(records) {
+        digest.add(&records[0].owner, &rrset);
     }
+}
+
+fn rrset_of(records: &[Record]) -> Option<RrSet> {
+    let ttl = records.iter().map(|record| record.ttl).min()?;
+    RrSet::new(
+        records[0].rtype,
+        ttl,
+        records.iter().map(|record| &record.rdata),
+    )
 }
 
 /// Zones of which somebody else changed rows, as they were written.

@@ -233,7 +233,7 @@ impl WriterThread {
                     }
                     Some(_) => {}
                     None if self.custody.is_condemned() => self.custody.pardon(),
-                    None => self.suspect(&found),
+                    None => self.suspect(&found, report.differing),
                 }
             }
             // It is looked after elsewhere whether the store is there, and whose it is.
@@ -250,26 +250,36 @@ impl WriterThread {
     /// Has zones compared with their rows by a connection that has not seen them before, and those
     /// that hold: what was wrong may have been put right without a commit. Rows that were damaged
     /// before, and have stayed as they were, are not read again.
-    fn suspect(&mut self, found: &Scrubbed) {
+    fn suspect(&mut self, found: &Scrubbed, mut differing: HashMap<Name, BTreeSet<String>>) {
         let held = self.held();
         let is_news = |zone: &Name| {
             let contested = self.contested.get(zone);
             !contested.is_some_and(|known| known.is(found.contents.get(zone)))
         };
-        let is_traced = |zone: &Name| self.contested.get(zone).is_some_and(Contested::is_traced);
+        let is_traced = |zone: &Name| {
+            let contested = self.contested.get(zone);
+            contested.is_some_and(|known| known.beside().is_some_and(BTreeSet::is_empty))
+        };
         let (traced, untraced): (Vec<Name>, Vec<Name>) = held.into_iter().partition(is_traced);
         let zones = untraced.iter().chain(&found.suspects);
-        let whole: BTreeSet<Name> = zones.filter(|zone| is_news(zone)).cloned().collect();
-        if !whole.is_empty() {
+        let doubted: BTreeSet<Name> = zones.filter(|zone| is_news(zone)).cloned().collect();
+        if !doubted.is_empty() {
             self.custody.let_go();
             self.reopened_to_look = true;
         }
-        if !whole.is_empty() || !traced.is_empty() {
+        if !doubted.is_empty() || !traced.is_empty() {
             self.suspects_due = Instant::now();
         }
         self.look_again(traced);
-        let whole = whole.into_iter().map(|zone| (zone, Reading::Whole));
-        self.suspects.extend(whole);
+        for zone in doubted {
+            let reading = match differing.remove(&zone) {
+                Some(owners) => Reading::Beside(owners),
+                // What was wrong may be so no longer.
+                None if !found.suspects.contains(&zone) => Reading::Touched,
+                None => Reading::Whole,
+            };
+            self.suspects.insert(zone, reading);
+        }
     }
 
     /// Tells of holds that last, and ends those that are not to last longer.
