@@ -107,8 +107,7 @@ struct Round {
 
 impl Round {
     fn run(self, asked: &Receiver<()>) {
-        // Soon after the start, for what is not read at a start.
-        let mut next = self.every.map(|_| Instant::now());
+        let mut next = self.every.map(|every| Instant::now() + every);
         let mut not_before = Instant::now();
         while !self.is_over.load(Ordering::Relaxed) {
             let wait = next.map_or(Duration::MAX, |at| {

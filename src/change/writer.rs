@@ -129,11 +129,13 @@ impl WriterThread {
             board,
             counters,
         };
-        let unknown = thread.begin(&keepsake, snapshot_unfit);
-        thread.keeper.catch_up();
+        let begun = thread.begin(&keepsake, snapshot_unfit);
+        thread.keeper.catch_up(begun.since);
+        // What the snapshot has besides is looked through in a while.
+        thread.scrubber.bell().ring();
         thread.keep_values();
         thread.upkeep.tell_head(&mut thread.custody);
-        (thread, unknown)
+        (thread, begun.unknown)
     }
 
     pub(super) fn keeper_status(&self) -> KeeperStatus {
