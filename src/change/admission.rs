@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::account::{Account, Course, Moment};
 use super::edits::{Unfit, hold, take_in};
 use super::judge::{self, Decision};
-use super::reconcile::{Case, Desk, build, hold_on_older, one, settle};
+use super::reconcile::{Case, Desk, Reading, build, hold_on_older, none_beside, one, settle};
 use super::repair;
 use super::startup::{self, LastGood};
 use super::turn::{Note, Turn};
@@ -75,7 +75,14 @@ pub(super) fn admit(
         return match good {
             Some(good) => {
                 turn.serve(good.image.clone(), good.revision);
-                match one(desk, tx, turn, (good.image, good.revision, false), row)? {
+                match one(
+                    desk,
+                    tx,
+                    turn,
+                    (good.image, good.revision, false),
+                    row,
+                    Reading::Whole,
+                )? {
                     Some((case, unfit)) => hold(desk, tx, turn, &case, &unfit),
                     None => Ok(()),
                 }
@@ -165,8 +172,10 @@ fn unfit_at_start(
         return Ok(());
     };
     turn.serve(good.image.clone(), good.revision);
+    let diff = Diff::between(&good.image, &image);
     let case = Case {
-        diff: Diff::between(&good.image, &image),
+        beside: none_beside(&diff, &loaded),
+        diff,
         served: good.image,
         revision: good.revision,
         loaded,

@@ -12,8 +12,8 @@ use crate::guard::{self, Actor, Path};
 use crate::publish;
 use crate::rr::message::{Rcode, ede};
 use crate::rr::{Key, Name, Serial};
-use crate::store::{NewAudit, NewRevision, StoreError, Transaction};
-use crate::zone::{Diff, Digest, Published};
+use crate::store::{Content, NewAudit, NewRevision, StoreError, Transaction};
+use crate::zone::{Diff, Published};
 
 /// Why a zone's rows are not fit to be served.
 pub(super) struct Unfit {
@@ -61,8 +61,12 @@ const REMEMBERED_MAX: usize = 8_192;
 
 /// The rows of a zone that holds, as they were when last judged.
 pub(super) struct Contested {
-    /// So that one edit is audited once.
-    digest: Digest,
+    /// What these rows add up to.
+    content: Content,
+    /// They were told of in the audit, so that one edit is told of once.
+    is_told: bool,
+    /// As in [`Case::beside`].
+    beside_touched: Option<BTreeSet<String>>,
     /// From what is served to the rows, where every row can be read and they are not too many.
     pub diff: Option<Diff>,
     /// The zones that protected names are looked up through, as these rows would have them; empty
@@ -74,7 +78,12 @@ impl Contested {
     fn of(desk: &Desk<'_>, turn: &Turn, case: &Case, unfit: &Unfit) -> Contested {
         let is_known = case.loaded.bad.is_empty() && case.diff.changes.len() <= REMEMBERED_MAX;
         Contested {
-            digest: case.image.digest(),
+            content: Content {
+                digest: case.image.digest(),
+                bad: case.loaded.bad.len(),
+            },
+            is_told: true,
+            beside_touched: case.beside.clone(),
             diff: is_known.then(|| case.diff.clone()),
             beside: match unfit.refusal {
                 Some(_) => beside(desk, turn, case),
@@ -86,6 +95,21 @@ impl Contested {
     /// Whether a change of that other zone may make these rows fit.
     pub(super) fn depends_on(&self, zone: &Name) -> bool {
         self.beside.contains(zone)
+    }
+
+    /// As in [`Case::beside`].
+    pub(super) fn beside(&self) -> Option<&BTreeSet<String>> {
+        self.beside_touched.as_ref()
+    }
+
+    /// Whether these are the rows that a scrub found, so that there is nothing new to be seen.
+    pub(super) fn is(&self, content: Option<&Content>) -> bool {
+        content == Some(&self.content)
+    }
+
+    /// What was said of them was rolled back.
+    pub(super) fn is_to_be_told(&mut self) {
+        self.is_told = false;
     }
 
     pub(super) fn is_refused(&self) -> bool {
@@ -279,7 +303,7 @@ pub(super) fn take_in(
 }
 
 /// The first owner that differs and that no trigger noted.
-fn damaged(diff: &Diff, touched: &[String]) -> Option<Name> {
+pub(super) fn damaged(diff: &Diff, touched: &[String]) -> Option<Name> {
     let touched: HashSet<Key> = touched
         .iter()
         .filter_map(|owner| owner.parse::<Name>().ok())
@@ -320,9 +344,9 @@ pub(super) fn hold(
     }
     let contested = Contested::of(desk, turn, case, unfit);
     let seen = desk.contested.insert(origin.clone(), contested);
-    let seen = seen.map(|seen| seen.digest);
+    let is_told = seen.is_some_and(|seen| seen.is_told && seen.content.digest == image.digest());
     if let Some(refusal) = &unfit.refusal
-        && seen != Some(image.digest())
+        && !is_told
     {
         let accepted = match refusal {
             Decision::Refused { accepted, .. } => Some(accepted.as_str()),

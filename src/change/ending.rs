@@ -3,7 +3,7 @@
 
 use super::account::Moment;
 use super::judge::{self, Decision, Judged};
-use super::reconcile::{Desk, build};
+use super::reconcile::{Desk, build, with_touched};
 use super::turn::Turn;
 use super::{RefusedWhy, Submission};
 use crate::rr::{Name, Rtype};
@@ -66,7 +66,9 @@ pub(super) fn rows_to_mend(
     };
     // Known without reading a large zone for every update that is sent meanwhile.
     let contested = desk.contested.get(origin);
-    let Some(diff) = contested.and_then(|contested| contested.diff.as_ref()) else {
+    let Some((contested, diff)) =
+        contested.and_then(|contested| Some((contested, contested.diff.as_ref()?)))
+    else {
         return Ok(None);
     };
     let is_asked = |owner: &Name| message.owners().any(|asked| asked == owner);
@@ -83,7 +85,13 @@ pub(super) fn rows_to_mend(
     {
         return Ok(None);
     }
-    let (image, flaw) = build(origin, &tx.load(origin)?);
+    let (image, flaw) = match contested.beside() {
+        Some(beside) => {
+            let (_, image, flaw) = with_touched(tx, &held.image, beside)?;
+            (image, flaw)
+        }
+        None => build(origin, &tx.load(origin)?),
+    };
     Ok(flaw.is_none().then_some(image))
 }
 

@@ -193,7 +193,7 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
     if proposal.after_view.zone(before.origin()).is_none() || proposal.diff.is_empty() {
         return Vec::new();
     }
-    if proposal.submission_path == Path::Update {
+    if matches!(proposal.submission_path, Path::Update | Path::HandEdit) {
         return check::added(before, proposal.diff, after, &policy.limits);
     }
     let had: HashSet<Finding> = match before.record_count() {

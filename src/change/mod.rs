@@ -78,7 +78,8 @@ pub struct Settings {
     pub queue: usize,
     /// How often the store is watched while nothing is submitted.
     pub poll: Duration,
-    /// How often store and snapshot are read through for damage; `None`: when something asks for it.
+    /// How often store and snapshot are read through for damage; `None`: after a start, and when
+    /// something asks for it.
     pub scrub: Option<Duration>,
 }
 

@@ -1,8 +1,9 @@
 //! Rows against images: what differs is an edit by hand, or damage.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use super::account::Moment;
 use super::admission::admit;
@@ -16,9 +17,9 @@ use super::turn::Turn;
 use super::{Policy, repair};
 use crate::guard::Path;
 use crate::publish;
-use crate::rr::Name;
+use crate::rr::{Name, Rtype};
 use crate::store::{BadRow, Loaded, StoreError, Transaction, ZoneRow};
-use crate::zone::{Diff, Served, ZoneImage};
+use crate::zone::{Diff, Node, Served, ZoneImage};
 
 /// Why a zone that was never imported is not served.
 pub(super) const NO_DATA: &str = "it has no data yet";
@@ -34,6 +35,18 @@ pub(super) struct Desk<'a> {
     pub contested: &'a mut HashMap<Name, Contested>,
     pub repeats: &'a mut Repeats,
     pub reach: &'a RefCell<Reach>,
+}
+
+/// Which rows of a zone are compared with what is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Of the owners that others have changed, as the triggers tell: what it costs depends on what
+    /// they did, not on the zone.
+    Touched,
+    /// And of these, as the scrub found them written, which nobody noted.
+    Beside(BTreeSet<String>),
+    /// All of them: it may be that nobody told.
+    Whole,
 }
 
 impl Desk<'_> {
@@ -55,6 +68,9 @@ pub(super) struct Case {
     pub served: ZoneImage,
     pub revision: u64,
     pub loaded: Loaded,
+    /// The owners that differ though no trigger noted them, as they are written; `None` where that is
+    /// not known.
+    pub beside: Option<BTreeSet<String>>,
     /// Of the rows, as far as they could be read.
     pub image: ZoneImage,
     /// From the image served to that of the rows.
@@ -68,7 +84,7 @@ pub(super) fn all(
     tx: &Transaction<'_>,
     turn: &mut Turn,
     extent: Extent,
-    suspects: &BTreeSet<Name>,
+    suspects: &BTreeMap<Name, Reading>,
 ) -> Result<(), StoreError> {
     let rows: HashMap<Name, ZoneRow> = tx
         .zones()?
@@ -83,7 +99,7 @@ pub(super) fn all(
             let same = row.revision == zone.revision && row.digest == zone.image.digest();
             same && zone.hold.is_none()
         });
-        !is_as_served || touched.contains(origin) || suspects.contains(origin)
+        !is_as_served || touched.contains(origin) || suspects.contains_key(origin)
     };
     let mut waiting: Vec<Name> = turn
         .view
@@ -91,13 +107,18 @@ pub(super) fn all(
         .filter(|served| extent == Extent::Everything || differs(served))
         .map(|served| served.origin().clone())
         .collect();
+    let reading = |origin: &Name| match extent {
+        Extent::Everything => Reading::Whole,
+        _ => suspects.get(origin).cloned().unwrap_or(Reading::Touched),
+    };
     // What one zone is refused for, because an alias leads into another, may be mended by what the
     // same edit did to that other one: while any is taken in, the refused ones are judged again.
     loop {
         let mut unfit = Vec::new();
         let count = waiting.len();
         for origin in waiting {
-            unfit.extend(compare(desk, tx, turn, &origin, rows.get(&origin))?);
+            let (row, reading) = (rows.get(&origin), reading(&origin));
+            unfit.extend(compare(desk, tx, turn, &origin, row, reading)?);
         }
         if unfit.len() == count || unfit.iter().all(|(_, unfit)| unfit.refusal.is_none()) {
             return edits::jointly(desk, tx, turn, unfit)?
@@ -118,11 +139,12 @@ fn compare(
     turn: &mut Turn,
     origin: &Name,
     row: Option<&ZoneRow>,
+    reading: Reading,
 ) -> Result<Option<(Case, Unfit)>, StoreError> {
     let served = turn.view.zone(origin).and_then(|served| served.zone());
     let image = served.map(|zone| ((*zone.image).clone(), zone.revision, zone.hold.is_some()));
     match (image, row) {
-        (Some(served), Some(row)) => return one(desk, tx, turn, served, row),
+        (Some(served), Some(row)) => return one(desk, tx, turn, served, row, reading),
         (Some(_), None) => {
             let reason = "the store does not know the zone any more";
             turn.hold(origin, reason, repair::restore_hint(origin));
@@ -140,14 +162,34 @@ pub(super) fn one(
     turn: &mut Turn,
     (served, revision, is_held): (ZoneImage, u64, bool),
     row: &ZoneRow,
+    reading: Reading,
 ) -> Result<Option<(Case, Unfit)>, StoreError> {
     let origin = &row.origin;
     if row.revision < revision {
         hold_on_older(turn, origin, row.revision, revision);
         return Ok(None);
     }
-    let loaded = tx.load(origin)?;
-    let (image, flaw) = build(origin, &loaded);
+    // The rest of its rows is known to be what is served, as far as the triggers and the last scrub
+    // tell; that a hold is for rows not noted anywhere is kept in mind.
+    let is_as_served = row.revision == revision && row.digest == served.digest();
+    let beside = match (is_as_served, reading) {
+        (false, _) | (true, Reading::Whole) => None,
+        (true, Reading::Beside(owners)) => Some(owners),
+        (true, Reading::Touched) if !is_held => Some(BTreeSet::new()),
+        (true, Reading::Touched) => desk
+            .contested
+            .get(origin)
+            .and_then(Contested::beside)
+            .cloned(),
+    };
+    let (loaded, image, flaw) = match &beside {
+        Some(beside) => with_touched(tx, &served, beside)?,
+        None => {
+            let loaded = tx.load(origin)?;
+            let (image, flaw) = build(origin, &loaded);
+            (loaded, image, flaw)
+        }
+    };
     if row.revision > revision {
         // What is served is the snapshot's, and older: the rows of the last revision mend that.
         if flaw.is_none() && image.digest() == row.digest {
@@ -171,6 +213,7 @@ pub(super) fn one(
     let case = Case {
         served,
         revision,
+        beside: beside.or_else(|| none_beside(&diff, &loaded)),
         loaded,
         image,
         diff,
@@ -180,6 +223,42 @@ pub(super) fn one(
         None => edits::edit(desk, tx, turn, &case)?,
     };
     Ok(unfit.map(|unfit| (case, unfit)))
+}
+
+/// Of rows that were all read: no owner, where the triggers noted every one that differs.
+pub(super) fn none_beside(diff: &Diff, loaded: &Loaded) -> Option<BTreeSet<String>> {
+    let is_all_noted = loaded.bad.is_empty() && edits::damaged(diff, &loaded.touched).is_none();
+    is_all_noted.then(BTreeSet::new)
+}
+
+/// What is served, with the rows of touched owners, and of those `beside` them, in the place of what
+/// it has of them; and what is wrong with those rows.
+pub(super) fn with_touched(
+    tx: &Transaction<'_>,
+    served: &ZoneImage,
+    beside: &BTreeSet<String>,
+) -> Result<(Loaded, ZoneImage, Option<String>), StoreError> {
+    let origin = served.origin();
+    let loaded = tx.load_touched(origin, beside)?;
+    let (rows, flaw) = build(origin, &loaded);
+    let mut editor = served.edit();
+    let owners = loaded.touched.iter().chain(beside);
+    let owners = owners.filter_map(|text| text.parse().ok());
+    for owner in owners.filter(|owner: &Name| owner.is_at_or_below(origin)) {
+        let (was, is) = (served.node(&owner), rows.node(&owner));
+        let types = |node: Option<&Arc<Node>>| -> Vec<Rtype> {
+            let rrsets = node.map_or(&[][..], |node| node.rrsets());
+            rrsets.iter().map(|rrset| rrset.rtype()).collect()
+        };
+        let name = is.map_or(&owner, |node| node.name());
+        for rtype in types(was).into_iter().chain(types(is)) {
+            let rrset = is.and_then(|node| node.rrset(rtype)).cloned();
+            editor
+                .set_shared(name, rtype, rrset)
+                .map_err(|outside| StoreError::Damaged(outside.to_string()))?;
+        }
+    }
+    Ok((loaded, editor.finish().0, flaw))
 }
 
 /// Puts a revision in service that the store has and the snapshot has not: one that was committed,

@@ -1,6 +1,7 @@
 //! The thread that reads store and snapshot as they lie on disk, again and again, and tells the
 //! writer what it found. It takes a quarter of one core at most, and no lock that anybody waits for.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -8,7 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Order;
-use crate::store::{Pause, Scrubbed, Settings, Snapshot, StoreError, scrub};
+use crate::rr::Name;
+use crate::store::{Pause, Scrubbed, Settings, Snapshot, StoreError, differing, scrub};
+use crate::zone::Reader;
 
 /// How long it works before it rests three times as long.
 const WORK: Duration = Duration::from_millis(4);
@@ -21,6 +24,9 @@ const APART_LEAST: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Report {
     pub store: Result<Scrubbed, StoreError>,
+    /// Where rows are not what is served: the owners, as they are written; of zones in which they are
+    /// not too many.
+    pub differing: HashMap<Name, BTreeSet<String>>,
     pub snapshot: Result<(), StoreError>,
     pub took: Duration,
 }
@@ -49,6 +55,7 @@ impl Scrubber {
         settings: Settings,
         every: Option<Duration>,
         orders: SyncSender<Order>,
+        reader: Reader,
     ) -> Scrubber {
         let (asks, asked) = sync_channel(1);
         let is_over = Arc::new(AtomicBool::new(false));
@@ -56,6 +63,7 @@ impl Scrubber {
             settings,
             every,
             orders,
+            reader,
             is_over: is_over.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -93,13 +101,13 @@ struct Round {
     settings: Settings,
     every: Option<Duration>,
     orders: SyncSender<Order>,
+    reader: Reader,
     is_over: Arc<AtomicBool>,
 }
 
 impl Round {
     fn run(self, asked: &Receiver<()>) {
-        // Soon after the start, for what is not read at a start.
-        let mut next = self.every.map(|_| Instant::now());
+        let mut next = self.every.map(|every| Instant::now() + every);
         let mut not_before = Instant::now();
         while !self.is_over.load(Ordering::Relaxed) {
             let wait = next.map_or(Duration::MAX, |at| {
@@ -127,11 +135,27 @@ impl Round {
 
     fn scrub(&self) -> Report {
         let since = Instant::now();
+        let store = scrub(&self.settings, pause(self.is_over.clone()));
+        let suspects = store.iter().flat_map(|found| &found.suspects);
+        let differing = suspects.filter_map(|zone| Some((zone.clone(), self.differing(zone)?)));
         Report {
-            store: scrub(&self.settings, pause(self.is_over.clone())),
+            differing: differing.collect(),
+            store,
             snapshot: Snapshot::scrub(&self.settings.snapshot, pause(self.is_over.clone())),
             took: since.elapsed(),
         }
+    }
+
+    /// Here, so that the writer need not read all of a large zone while others wait for it.
+    fn differing(&self, zone: &Name) -> Option<BTreeSet<String>> {
+        let served = self.reader.load().zone(zone)?.clone();
+        let served = served.zone()?;
+        let pause = pause(self.is_over.clone());
+        let owners = differing(&self.settings, pause, &served.image, served.revision);
+        owners.unwrap_or_else(|error| {
+            tracing::debug!(%zone, "scrub: {error}");
+            None
+        })
     }
 
     /// Whether there is anybody to tell.

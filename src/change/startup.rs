@@ -12,11 +12,12 @@ use super::turn::Turn;
 use crate::check::{self, Limits, Severity};
 use crate::guard::Actor;
 use crate::guard::Freeze;
+use crate::publish::Since;
 use crate::rr::Name;
 use crate::store::{
     AuditRow, FreezeRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction,
 };
-use crate::zone::ZoneImage;
+use crate::zone::{ServedZone, ZoneImage};
 
 /// Puts on the board what came of the last changes before the stop: whoever was refused then may
 /// ask for the reason now.
@@ -97,6 +98,9 @@ pub(super) fn open(settings: &Settings) -> Opened {
     }
 }
 
+/// A snapshot that lags by more revisions is written anew.
+const REVISIONS_MAX: u64 = 10_000;
+
 /// A version of a zone that was fit when it was served.
 pub(super) struct LastGood {
     pub image: ZoneImage,
@@ -167,6 +171,39 @@ impl Keepsake {
 
     pub(super) fn revision(&self, zone: &Name) -> Option<u64> {
         self.rows.get(zone).map(|row| row.revision)
+    }
+
+    /// The owners that changed in a zone since the revision that the snapshot has, as far as the store
+    /// tells.
+    pub(super) fn since(
+        &self,
+        tx: &Transaction<'_>,
+        zone: &ServedZone,
+    ) -> Result<Option<Since>, StoreError> {
+        let origin = zone.image.origin();
+        let Some(row) = self.rows.get(origin) else {
+            return Ok(None);
+        };
+        let is_known = (1..=REVISIONS_MAX).contains(&zone.revision.saturating_sub(row.revision));
+        let last = match is_known {
+            true => tx.revision(origin, row.revision)?,
+            false => None,
+        };
+        if last.is_none_or(|last| last.digest != row.digest.to_string()) {
+            return Ok(None);
+        }
+        let mut since = Since {
+            revision: row.revision,
+            owners: BTreeSet::new(),
+        };
+        for number in row.revision + 1..=zone.revision {
+            let Some(revision) = tx.revision(origin, number)? else {
+                return Ok(None);
+            };
+            let changes = revision.changes()?.into_iter();
+            since.owners.extend(changes.map(|(owner, ..)| owner));
+        }
+        Ok(Some(since))
     }
 
     /// The zone as the snapshot has it, if it adds up and is fit to be served.

@@ -20,7 +20,7 @@ use super::decide::decide;
 use super::edits::Contested;
 use super::policy::Policy;
 use super::reach::Reach;
-use super::reconcile::{self, Desk};
+use super::reconcile::{self, Desk, Reading};
 use super::reload::{self, Reload, Reloaded};
 use super::repeats::Repeats;
 use super::scrubber::{Bell, Report, Scrubber};
@@ -53,7 +53,7 @@ pub(super) struct WriterThread {
     lost: BTreeSet<Name>,
     contested: HashMap<Name, Contested>,
     again: Again,
-    /// The store was opened anew to look at zones again: not because somebody committed.
+    /// The store was opened anew to look at these: not because somebody committed.
     reopened_to_look: bool,
     standing: Standing,
     alarms: Alarms,
@@ -103,13 +103,13 @@ impl WriterThread {
             keeper: Keeper::start(
                 settings.store.snapshot.clone(),
                 keepsake.ceilings.clone(),
-                reader,
+                reader.clone(),
             ),
             ceilings: keepsake.ceilings.clone(),
             repeats: Repeats::default(),
             reach: RefCell::default(),
             upkeep: Upkeep::new(settings.store.retention),
-            scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders),
+            scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders, reader),
             trouble: trouble::Trouble::default(),
             settings,
             freezes: Vec::new(),
@@ -122,11 +122,13 @@ impl WriterThread {
             board,
             counters,
         };
-        let unknown = thread.begin(&keepsake, snapshot_unfit);
-        thread.keeper.catch_up();
+        let begun = thread.begin(&keepsake, snapshot_unfit);
+        thread.keeper.catch_up(begun.since);
+        // What the snapshot has besides is looked through in a while.
+        thread.scrubber.bell().ring();
         thread.keep_values();
         thread.upkeep.tell_head(&mut thread.custody);
-        (thread, unknown)
+        (thread, begun.unknown)
     }
 
     pub(super) fn keeper_status(&self) -> KeeperStatus {

@@ -52,11 +52,18 @@ enum Order {
     Remove(Name),
     Value(&'static str, String),
     /// Compare with what is served, and write where it differs.
-    CatchUp,
+    CatchUp(HashMap<Name, Since>),
     /// Somebody who read the file says that it is damaged, or gone.
     Examine(String),
     Reserve(Vec<(Name, u32)>, SyncSender<Result<(), String>>),
     Stop,
+}
+
+/// The owners that changed in a zone after a revision, up to the one that is served.
+#[derive(Debug, Default)]
+pub struct Since {
+    pub revision: u64,
+    pub owners: BTreeSet<Name>,
 }
 
 /// The door to the thread that writes the snapshot.
@@ -157,9 +164,10 @@ impl Keeper {
         KeeperStatus(self.report.clone())
     }
 
-    /// To be called once, when what is to be served after the start is published.
-    pub fn catch_up(&self) {
-        self.send(Order::CatchUp);
+    /// To be called once, when what is to be served after the start is published. What changed since
+    /// the revision that the file has is all that is written, where that is known.
+    pub fn catch_up(&self, since: HashMap<Name, Since>) {
+        self.send(Order::CatchUp(since));
     }
 
     /// The snapshot was found damaged, or gone: where that is so, it is written anew.
@@ -286,7 +294,7 @@ impl Worker {
                 return;
             }
             Order::Examine(why) => return self.examine(&why),
-            Order::CatchUp => return self.catch_up(),
+            Order::CatchUp(since) => return self.catch_up(since),
             Order::Stop => return,
         }
         self.since.get_or_insert_with(Instant::now);
@@ -348,17 +356,18 @@ impl Worker {
         }
     }
 
-    /// After a start: what the file has is verified, and what differs from what is served written.
-    fn catch_up(&mut self) {
+    /// After a start: what is another revision than the one served is written. Whether the rest adds up
+    /// is for a scrub to say, since that takes long, and updates may have to wait for serials.
+    fn catch_up(&mut self, since: HashMap<Name, Since>) {
         let found = match &self.snapshot {
-            Some(snapshot) => self.compare(snapshot),
+            Some(snapshot) => self.compare(snapshot, since),
             None if Snapshot::is_there(&self.path) => Err("it could not be read".to_owned()),
             None => return self.write_anew(),
         };
         match found {
             Ok(behind) => {
-                for (image, revision) in behind {
-                    self.add(image, revision, Extent::Whole);
+                for promotion in behind {
+                    self.add(promotion.image, promotion.revision, promotion.extent);
                 }
                 self.since = Some(Instant::now());
             }
@@ -383,7 +392,11 @@ impl Worker {
     }
 
     /// The zones of which the snapshot has another version; an error when it is damaged.
-    fn compare(&self, snapshot: &Snapshot) -> Result<Vec<(Arc<ZoneImage>, u64)>, String> {
+    fn compare(
+        &self,
+        snapshot: &Snapshot,
+        mut since: HashMap<Name, Since>,
+    ) -> Result<Vec<Promotion>, String> {
         let rows = snapshot.zones().map_err(|error| error.to_string())?;
         let mut rows: HashMap<Name, _> = rows
             .into_iter()
@@ -392,8 +405,15 @@ impl Worker {
         let mut behind = Vec::new();
         for (image, revision) in self.served() {
             let row = rows.remove(image.origin());
+            let from = row.as_ref().map(|row| row.revision);
             let Some(row) = row.filter(|row| row.revision == revision) else {
-                behind.push((image, revision));
+                let since = since.remove(image.origin());
+                let since = since.filter(|since| Some(since.revision) == from);
+                behind.push(Promotion {
+                    extent: since.map_or(Extent::Whole, |since| Extent::Owners(since.owners)),
+                    image,
+                    revision,
+                });
                 continue;
             };
             if row.digest != image.digest() {
@@ -402,7 +422,6 @@ impl Worker {
                     "it has other data of {zone} at revision {revision}"
                 ));
             }
-            snapshot.load(&row).map_err(|error| error.to_string())?;
             let records = image.record_count();
             let zones = &mut lock(&self.report).zones;
             zones.insert(row.origin, Promoted { revision, records });

@@ -1,8 +1,10 @@
 //! Reading what lies in the tables. Anybody may have written there: a row that is no record becomes
 //! a [`BadRow`] with its reason, never a panic and never a zone that is silently smaller.
 
+use std::collections::{BTreeSet, HashSet};
+
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Rows};
 
 use super::{StoreError, TTL_MAX};
 use crate::rr::{Name, Record, RrSet, Rtype, rdata};
@@ -36,6 +38,13 @@ impl std::fmt::Display for BadRow {
             self.id, self.owner, self.rtype, self.rdata, self.reason
         )
     }
+}
+
+/// What the rows of a zone add up to: of those that are records, and how many are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Content {
+    pub digest: Digest,
+    pub bad: usize,
 }
 
 /// What the rows of a zone say.
@@ -103,58 +112,140 @@ pub(super) fn load(connection: &Connection, zone: &Name) -> Result<Loaded, Store
     let mut statement = connection.prepare_cached(
         "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? ORDER BY owner, type",
     )?;
-    let mut rows = statement.query([zone.to_string()])?;
-    let mut reader = Reader::default();
-    while let Some(row) = rows.next()? {
-        match reader.record(row, zone) {
-            Ok(record) => {
-                loaded.note_ttl(&record);
-                loaded.records.push(record);
-            }
-            Err(reason) => loaded.bad.push(bad_row(row, reason)?),
-        }
-    }
+    loaded.take(statement.query([zone.to_string()])?, zone)?;
     loaded.touched = touched(connection, zone)?;
     Ok(loaded)
 }
 
-/// What the rows of a zone add up to, read one after another; `None` where one is no record.
-pub(super) fn digest(
+/// The rows of those owners that somebody else changed, however their names are written, and those
+/// `beside` them.
+pub(super) fn load_touched(
     connection: &Connection,
     zone: &Name,
-) -> Result<(Option<Digest>, u64), StoreError> {
+    beside: &BTreeSet<String>,
+) -> Result<Loaded, StoreError> {
+    let touched = touched(connection, zone)?;
+    let mut loaded = Loaded::default();
+    let origin = zone.to_string();
+    // In SQL, because an owner that is not even text is to be found as well.
+    let mut statement = connection.prepare_cached(
+        "SELECT id, owner, ttl, type, rdata FROM record
+         WHERE zone = ?1 AND owner IN (SELECT owner FROM touched WHERE zone = ?1)
+         ORDER BY owner, type",
+    )?;
+    loaded.take(statement.query([&origin])?, zone)?;
+    let written: HashSet<String> = touched.iter().map(|t| t.to_ascii_lowercase()).collect();
+    let ours = touched.iter().chain(beside);
+    let ours = ours.filter_map(|text| Some(text.parse::<Name>().ok()?.to_string()));
+    let others: BTreeSet<String> = beside
+        .iter()
+        .cloned()
+        .chain(ours)
+        .map(|text| text.to_ascii_lowercase())
+        .filter(|text| !written.contains(text))
+        .collect();
+    let mut statement = connection.prepare_cached(
+        "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? AND owner = ? ORDER BY type",
+    )?;
+    for owner in others {
+        loaded.take(statement.query((&origin, owner))?, zone)?;
+    }
+    loaded.touched = touched;
+    Ok(loaded)
+}
+
+/// What the rows of a zone add up to, read one after another, and how many records there are.
+pub(super) fn content(connection: &Connection, zone: &Name) -> Result<(Content, u64), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? ORDER BY owner, type",
     )?;
     let mut rows = statement.query([zone.to_string()])?;
-    let (mut reader, mut digest, mut count) = (Reader::default(), Digest::default(), 0);
+    let (mut reader, mut content, mut count) = (Reader::default(), Content::default(), 0);
     let mut rrset: Vec<Record> = Vec::new();
     while let Some(row) = rows.next()? {
         let Ok(record) = reader.record(row, zone) else {
-            return Ok((None, count));
+            content.bad += 1;
+            continue;
         };
         count += 1;
         let is_next = rrset
             .first()
             .is_some_and(|first| first.rtype != record.rtype || first.owner != record.owner);
         if is_next {
-            add(&mut digest, &rrset);
+            add(&mut content.digest, &rrset);
             rrset.clear();
         }
         rrset.push(record);
     }
-    add(&mut digest, &rrset);
-    Ok((Some(digest), count))
+    add(&mut content.digest, &rrset);
+    Ok((content, count))
+}
+
+/// Reads a zone's rows RRset by RRset, each with its owner as it is written; without one where a row
+/// is no record. Ends when `take` says no more.
+pub(super) fn each_rrset(
+    connection: &Connection,
+    zone: &Name,
+    mut take: impl FnMut(&str, Option<(&Name, RrSet)>) -> bool,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, owner, ttl, type, rdata FROM record WHERE zone = ? ORDER BY owner, type",
+    )?;
+    let mut rows = statement.query([zone.to_string()])?;
+    let mut reader = Reader::default();
+    let mut rrset: Vec<Record> = Vec::new();
+    let mut written = String::new();
+    while let Some(row) = rows.next()? {
+        let Ok(record) = reader.record(row, zone) else {
+            if !take(&shown(row.get_ref(1)?, usize::MAX), None) {
+                return Ok(());
+            }
+            continue;
+        };
+        let is_next = rrset
+            .first()
+            .is_none_or(|first| first.rtype != record.rtype || first.owner != record.owner);
+        if is_next {
+            if !give(&mut take, &written, &rrset) {
+                return Ok(());
+            }
+            rrset.clear();
+            written = shown(row.get_ref(1)?, usize::MAX);
+        }
+        rrset.push(record);
+    }
+    give(&mut take, &written, &rrset);
+    Ok(())
+}
+
+fn give(
+    take: &mut impl FnMut(&str, Option<(&Name, RrSet)>) -> bool,
+    written: &str,
+    records: &[Record],
+) -> bool {
+    let Some(first) = records.first() else {
+        return true;
+    };
+    take(
+        written,
+        rrset_of(records).map(|rrset| (&first.owner, rrset)),
+    )
 }
 
 /// As in an image: the lowest TTL counts (RFC 2181 §5.2), and what is there twice counts once.
 fn add(digest: &mut Digest, records: &[Record]) {
-    let Some(first) = records.first() else { return };
-    let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
-    let rdatas = records.iter().map(|record| &record.rdata);
-    if let Some(rrset) = RrSet::new(first.rtype, ttl, rdatas) {
-        digest.add(&first.owner, &rrset);
+    if let Some(rrset) = rrset_of(records) {
+        digest.add(&records[0].owner, &rrset);
     }
+}
+
+fn rrset_of(records: &[Record]) -> Option<RrSet> {
+    let ttl = records.iter().map(|record| record.ttl).min()?;
+    RrSet::new(
+        records[0].rtype,
+        ttl,
+        records.iter().map(|record| &record.rdata),
+    )
 }
 
 /// Zones of which somebody else changed rows, as they were written.
@@ -169,6 +260,20 @@ pub(super) fn touched_zones(connection: &Connection) -> Result<Vec<String>, Stor
 }
 
 impl Loaded {
+    fn take(&mut self, mut rows: Rows<'_>, zone: &Name) -> Result<(), StoreError> {
+        let mut reader = Reader::default();
+        while let Some(row) = rows.next()? {
+            match reader.record(row, zone) {
+                Ok(record) => {
+                    self.note_ttl(&record);
+                    self.records.push(record);
+                }
+                Err(reason) => self.bad.push(bad_row(row, reason)?),
+            }
+        }
+        Ok(())
+    }
+
     /// Rows come RRset by RRset.
     fn note_ttl(&mut self, record: &Record) {
         let Some(last) = self.records.last() else {

@@ -5,12 +5,15 @@
 //! write. Whoever scrubs says how fast: see [`Pause`]. Damage below the system's own cache is found
 //! when the page is next read from the disk.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{Settings, StoreError, open, rows, schema};
-use crate::rr::Name;
+use super::{Content, Settings, StoreError, open, rows, schema};
+use crate::rr::{Name, RrSet, Rtype};
+use crate::zone::ZoneImage;
 
 /// Called every few thousand steps of SQLite's machine; true ends the reading.
 pub type Pause = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -20,6 +23,9 @@ const STEPS: std::ffi::c_int = 2_000;
 /// More faults than this are not listed.
 const FAULTS_MAX: usize = 20;
 
+/// Owners beyond this are not listed one by one.
+const OWNERS_MAX: usize = 10_000;
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scrubbed {
@@ -27,6 +33,8 @@ pub struct Scrubbed {
     pub faults: Vec<String>,
     /// Zones whose rows are not those that were committed, though nobody edited them.
     pub suspects: Vec<Name>,
+    /// What the rows of those and of edited zones add up to instead.
+    pub contents: HashMap<Name, Content>,
     pub zones: usize,
     pub records: u64,
 }
@@ -57,15 +65,93 @@ fn read(settings: &Settings, pause: Pause, found: &mut Scrubbed) -> Result<(), S
         let Some(zone) = rows::zone(&read, origin)? else {
             continue;
         };
-        let (digest, records) = rows::digest(&read, origin)?;
+        let (content, records) = rows::content(&read, origin)?;
         found.records += records;
-        // An edit by hand that is being judged is no damage.
-        if digest != Some(zone.digest) && rows::touched(&read, origin)?.is_empty() {
-            found.suspects.push(zone.origin);
+        if content.digest != zone.digest || content.bad > 0 {
+            found.contents.insert(origin.clone(), content);
+            // An edit by hand that is being judged is no damage.
+            if rows::touched(&read, origin)?.is_empty() {
+                found.suspects.push(zone.origin);
+            }
         }
         read.finish()?;
     }
     Ok(())
+}
+
+/// The owners, as they are written, of which the rows are not what an image has: of one at the
+/// revision that the zone is at. `None` where that is another, or where they are too many to be listed.
+pub fn differing(
+    settings: &Settings,
+    pause: Pause,
+    image: &ZoneImage,
+    revision: u64,
+) -> Result<Option<BTreeSet<String>>, StoreError> {
+    let connection = open::read_only(settings)?;
+    pace(&connection, pause)?;
+    let read = connection.unchecked_transaction()?;
+    let zone = rows::zone(&read, image.origin())?;
+    if zone.is_none_or(|zone| zone.revision != revision) {
+        return Ok(None);
+    }
+    let mut comparison = Comparison::new(image);
+    rows::each_rrset(&read, image.origin(), |owner, rrset| {
+        comparison.take(owner, rrset);
+        comparison.owners.len() <= OWNERS_MAX
+    })?;
+    Ok(comparison.end())
+}
+
+/// Rows, RRset by RRset, beside an image.
+struct Comparison<'a> {
+    image: &'a ZoneImage,
+    owners: BTreeSet<String>,
+    /// Those that are as they should be, by a hash: there may be millions.
+    same: HashSet<u64>,
+    hashes: RandomState,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(image: &'a ZoneImage) -> Comparison<'a> {
+        Comparison {
+            image,
+            owners: BTreeSet::new(),
+            same: HashSet::with_capacity(image.rrset_count()),
+            hashes: RandomState::new(),
+        }
+    }
+
+    fn take(&mut self, written: &str, rrset: Option<(&Name, RrSet)>) {
+        let is_same = rrset.is_some_and(|(owner, rrset)| {
+            let served = self.image.rrset(owner, rrset.rtype());
+            let is_same = served.is_some_and(|served| **served == rrset);
+            is_same && self.same.insert(self.hash(owner, rrset.rtype()))
+        });
+        if !is_same {
+            self.owners.insert(written.to_owned());
+        }
+    }
+
+    fn hash(&self, owner: &Name, rtype: Rtype) -> u64 {
+        self.hashes.hash_one((owner.key(), rtype))
+    }
+
+    fn end(mut self) -> Option<BTreeSet<String>> {
+        if self.same.len() < self.image.rrset_count() {
+            for node in self.image.iter() {
+                let is_same = |rrset: &std::sync::Arc<RrSet>| {
+                    self.same.contains(&self.hash(node.name(), rrset.rtype()))
+                };
+                if !node.rrsets().iter().all(is_same) {
+                    self.owners.insert(node.name().to_string());
+                }
+                if self.owners.len() > OWNERS_MAX {
+                    break;
+                }
+            }
+        }
+        (self.owners.len() <= OWNERS_MAX).then_some(self.owners)
+    }
 }
 
 /// What is wrong with the pages, trees and indexes of the store, read anew.

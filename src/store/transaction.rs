@@ -49,6 +49,16 @@ impl<'a> Transaction<'a> {
         rows::load(&self.inner, zone)
     }
 
+    /// The rows of those owners alone that others changed, as far as the triggers tell, and of those
+    /// `beside` them.
+    pub fn load_touched(
+        &self,
+        zone: &Name,
+        beside: &BTreeSet<String>,
+    ) -> Result<Loaded, StoreError> {
+        rows::load_touched(&self.inner, zone, beside)
+    }
+
     pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
         rows::zones(&self.inner)
     }

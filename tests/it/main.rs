@@ -34,6 +34,7 @@ mod reasons;
 mod refusals;
 mod reload;
 mod retransmissions;
+mod scale;
 mod sideways;
 mod signatures;
 mod situations;

@@ -1,8 +1,9 @@
 //! Zones to be compared with their rows though nobody has committed anything since, and from when on.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::super::reconcile::Reading;
 use crate::rr::Name;
 
 /// Zones are judged again no more often than this, whatever changes beside them.
@@ -12,7 +13,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const REST: u32 = 8;
 
 pub(super) struct Again {
-    zones: BTreeSet<Name>,
+    /// And how much of each is to be read.
+    zones: BTreeMap<Name, Reading>,
     due: Instant,
     /// How long it took last to compare zones with their rows.
     took: Duration,
@@ -21,7 +23,7 @@ pub(super) struct Again {
 impl Again {
     pub(super) fn new(now: Instant) -> Again {
         Again {
-            zones: BTreeSet::new(),
+            zones: BTreeMap::new(),
             due: now,
             took: Duration::ZERO,
         }
@@ -32,17 +34,27 @@ impl Again {
     }
 
     /// Those to be looked at now.
-    pub(super) fn due(&self, now: Instant) -> BTreeSet<Name> {
+    pub(super) fn due(&self, now: Instant) -> BTreeMap<Name, Reading> {
         match self.is_due(now) {
             true => self.zones.clone(),
-            false => BTreeSet::new(),
+            false => BTreeMap::new(),
         }
     }
 
     /// Something may be wrong with them.
-    pub(super) fn at_once(&mut self, zones: Vec<Name>, now: Instant) {
-        if !zones.is_empty() {
-            self.zones.extend(zones);
+    pub(super) fn at_once(
+        &mut self,
+        zones: impl IntoIterator<Item = (Name, Reading)>,
+        now: Instant,
+    ) {
+        for (zone, reading) in zones {
+            match reading {
+                // Whatever is to be read of it holds that.
+                Reading::Touched => self.add(zone),
+                more => {
+                    self.zones.insert(zone, more);
+                }
+            }
             self.due = now;
         }
     }
@@ -51,7 +63,7 @@ impl Again {
     /// writing.
     pub(super) fn later(&mut self, zones: Vec<Name>, now: Instant) {
         if !zones.is_empty() {
-            self.zones.extend(zones);
+            zones.into_iter().for_each(|zone| self.add(zone));
             self.due = self.due.max(now + self.gap());
         }
     }
@@ -61,13 +73,17 @@ impl Again {
         if !zones.is_empty() && self.zones.is_empty() {
             self.due = now + self.gap();
         }
-        self.zones.extend(zones);
+        zones.into_iter().for_each(|zone| self.add(zone));
     }
 
     /// They, or all that others had changed, were compared, which took so long.
-    pub(super) fn judged(&mut self, zones: &BTreeSet<Name>, took: Duration) {
-        self.zones.retain(|zone| !zones.contains(zone));
+    pub(super) fn judged(&mut self, zones: &BTreeMap<Name, Reading>, took: Duration) {
+        self.zones.retain(|zone, _| !zones.contains_key(zone));
         self.took = took;
+    }
+
+    fn add(&mut self, zone: Name) {
+        self.zones.entry(zone).or_insert(Reading::Touched);
     }
 
     fn gap(&self) -> Duration {
@@ -92,7 +108,7 @@ mod tests {
             let due = again.due(now);
             if !due.is_empty() {
                 assert_eq!(
-                    due.iter().collect::<Vec<_>>(),
+                    due.keys().collect::<Vec<_>>(),
                     zone.iter().collect::<Vec<_>>()
                 );
                 count += 1;
@@ -125,12 +141,13 @@ mod tests {
         let start = Instant::now();
         let of = |text: &str| vec![text.parse::<Name>().unwrap()];
         let mut again = Again::new(start);
-        again.judged(&BTreeSet::new(), Duration::from_secs(10));
+        again.judged(&BTreeMap::new(), Duration::from_secs(10));
         again.beside(of("a."), start);
         again.beside(of("b."), start + EVERY * 79);
         assert!(!again.is_due(start + EVERY * 79));
         assert_eq!(again.due(start + EVERY * 80).len(), 2);
-        again.at_once(of("c."), start + EVERY * 2);
+        let whole = |zone| (zone, Reading::Whole);
+        again.at_once(of("c.").into_iter().map(whole), start + EVERY * 2);
         assert_eq!(again.due(start + EVERY * 2).len(), 3);
         again.later(of("d."), start + EVERY * 2);
         assert!(!again.is_due(start + EVERY * 81));

@@ -3,11 +3,20 @@
 use super::*;
 use crate::change::custody::Loss;
 use crate::change::{admission, policy, startup};
+use crate::publish::Since;
+
+/// What is to be done once zones are served.
+pub(super) struct Begun {
+    /// Zones of the configuration that neither store nor snapshot has ever known.
+    pub unknown: Vec<Name>,
+    /// What the snapshot is behind by.
+    pub since: HashMap<Name, Since>,
+}
 
 impl WriterThread {
-    /// Also the zones of the configuration that neither has ever known.
-    pub(super) fn begin(&mut self, keepsake: &Keepsake, snapshot_unfit: bool) -> Vec<Name> {
-        let mut turn = match self.begin_with_store(keepsake) {
+    pub(super) fn begin(&mut self, keepsake: &Keepsake, snapshot_unfit: bool) -> Begun {
+        let mut since = HashMap::new();
+        let mut turn = match self.begin_with_store(keepsake, &mut since) {
             Some(Ok(turn)) => turn,
             Some(Err(error)) => {
                 tracing::error!(store = %self.custody.path().display(), "store: {error}");
@@ -54,11 +63,15 @@ impl WriterThread {
         if !is_lost {
             startup::recall(&self.settings.store, &self.board);
         }
-        unknown
+        Begun { unknown, since }
     }
 
     /// `None` when there is no store.
-    fn begin_with_store(&mut self, keepsake: &Keepsake) -> Option<Result<Turn, StoreError>> {
+    fn begin_with_store(
+        &mut self,
+        keepsake: &Keepsake,
+        since: &mut HashMap<Name, Since>,
+    ) -> Option<Result<Turn, StoreError>> {
         let path = self.settings.store.path.clone();
         let store = self.custody.store()?;
         let mut begin = || {
@@ -82,6 +95,15 @@ impl WriterThread {
                 reach: &self.reach,
             };
             admission::at_start(&mut desk, &tx, &mut turn)?;
+            let served = turn.view.zones().filter_map(|served| served.zone());
+            for zone in served {
+                let origin = zone.image.origin();
+                match keepsake.since(&tx, zone) {
+                    Ok(behind) => since.extend(behind.map(|behind| (origin.clone(), behind))),
+                    // The snapshot's version is written whole instead.
+                    Err(error) => tracing::warn!(zone = %origin, "store: {error}"),
+                }
+            }
             let version = tx.data_version()?;
             let reserve = turn.to_reserve(&self.ceilings);
             if !reserve.is_empty()

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::change::custody::Loss;
+use crate::change::edits::Contested;
 use crate::change::{Body, ZonePolicy, account};
-use crate::store::faults;
+use crate::store::{Scrubbed, faults};
 use crate::zone::Served;
 
 /// How often it is tried, while nobody asks for a change, whether the store can be written again.
@@ -98,7 +99,9 @@ impl WriterThread {
 
     /// What was said of edits by hand was rolled back: it is to be found and said again.
     fn forget_contested(&mut self) {
-        self.contested.clear();
+        for contested in self.contested.values_mut() {
+            contested.is_to_be_told();
+        }
         self.again.later(self.held(), Instant::now());
     }
 
@@ -218,7 +221,7 @@ impl WriterThread {
                     }
                     Some(_) => {}
                     None if self.custody.is_condemned() => self.custody.pardon(),
-                    None => self.suspect(found.suspects),
+                    None => self.suspect(&found, report.differing),
                 }
             }
             // It is looked after elsewhere whether the store is there, and whose it is.
@@ -233,14 +236,37 @@ impl WriterThread {
     }
 
     /// Has zones compared with their rows by a connection that has not seen them before, and those
-    /// that hold: what was wrong may have been put right without a commit.
-    fn suspect(&mut self, mut zones: Vec<Name>) {
-        zones.extend(self.held());
-        if !zones.is_empty() {
-            self.again.at_once(zones, Instant::now());
+    /// that hold: what was wrong may have been put right without a commit. Rows that were damaged
+    /// before, and have stayed as they were, are not read again.
+    fn suspect(&mut self, found: &Scrubbed, mut differing: HashMap<Name, BTreeSet<String>>) {
+        let held = self.held();
+        let is_news = |zone: &Name| {
+            let contested = self.contested.get(zone);
+            !contested.is_some_and(|known| known.is(found.contents.get(zone)))
+        };
+        let is_traced = |zone: &Name| {
+            let contested = self.contested.get(zone);
+            contested.is_some_and(|known| known.beside().is_some_and(BTreeSet::is_empty))
+        };
+        let (traced, untraced): (Vec<Name>, Vec<Name>) = held.into_iter().partition(is_traced);
+        let zones = untraced.iter().chain(&found.suspects);
+        let doubted: BTreeSet<Name> = zones.filter(|zone| is_news(zone)).cloned().collect();
+        if !doubted.is_empty() {
             self.custody.let_go();
             self.reopened_to_look = true;
         }
+        let reading_of = |zone: Name| {
+            let reading = match differing.remove(&zone) {
+                Some(owners) => Reading::Beside(owners),
+                // What was wrong may be so no longer.
+                None if !found.suspects.contains(&zone) => Reading::Touched,
+                None => Reading::Whole,
+            };
+            (zone, reading)
+        };
+        let doubted = doubted.into_iter().map(reading_of);
+        let traced = traced.into_iter().map(|zone| (zone, Reading::Touched));
+        self.again.at_once(traced.chain(doubted), Instant::now());
     }
 
     /// Tells of holds that last, and ends those that are not to last longer.

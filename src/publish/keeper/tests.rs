@@ -35,7 +35,7 @@ fn what_is_served_is_in_the_snapshot_when_the_keeper_has_ended() {
     let path = dir.path().join("s.db");
     let (mut writer, reader) = serving(1, 1);
     let keeper = Keeper::start(path.clone(), HashMap::new(), reader);
-    keeper.catch_up();
+    keeper.catch_up(HashMap::new());
     writer.replace(live(&Published::default(), image(2), 2));
     let owners = Extent::Owners(["www.example.".parse().unwrap()].into());
     keeper.promote(Arc::new(image(2)), 2, owners);
@@ -49,7 +49,7 @@ fn what_is_served_is_in_the_snapshot_when_the_keeper_has_ended() {
 
 fn begun(path: &Path, reader: Reader) -> Keeper {
     let keeper = Keeper::start(path.to_owned(), HashMap::new(), reader);
-    keeper.catch_up();
+    keeper.catch_up(HashMap::new());
     let start = Instant::now();
     while keeper.status().status().zones.is_empty() {
         assert!(start.elapsed() < Duration::from_secs(20), "no promotion");
@@ -92,7 +92,7 @@ fn a_damaged_snapshot_is_set_aside_and_written_anew() {
     std::fs::write(&path, [7u8; 5000]).unwrap();
     let (_writer, reader) = serving(3, 9);
     let keeper = Keeper::start(path.clone(), HashMap::new(), reader);
-    keeper.catch_up();
+    keeper.catch_up(HashMap::new());
     drop(keeper);
     assert_eq!(kept(&path).unwrap().0, 9);
     let aside = std::fs::read_dir(dir.path()).unwrap().filter(|entry| {
