@@ -319,11 +319,14 @@ fn ansible_is_told_of_keys_and_zones_that_are_not_ours() {
         { "zone": "a.test", "record": "new", "value": "192.0.2.9", "secret": other },
         { "zone": "a.test", "record": "new", "value": "192.0.2.9", "key": "nobody" },
         { "record": "new.a.test.", "value": "192.0.2.9", "key": "nobody", "protocol": "udp" },
+        // What it signs with when it is not told.
+        { "zone": "a.test", "record": "new", "value": "192.0.2.9", "algorithm": "hmac-md5" },
         { "record": "new.example.org.", "value": "192.0.2.9" },
         { "zone": "example.org", "record": "new", "value": "192.0.2.9" },
     ]);
     let whys = [
         "TSIG update error (PeerBadSignature)",
+        "TSIG update error (PeerBadKey)",
         "TSIG update error (PeerBadKey)",
         "TSIG update error (PeerBadKey)",
         "Zone lookup failure",
