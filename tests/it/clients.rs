@@ -1,4 +1,5 @@
 //! Clients that people have, unmodified: what they send, and that they are content with the answers.
+//! Ansible's are in `playbooks`.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -14,10 +15,10 @@ use crate::harness::programs::{self, Ran};
 use crate::harness::{eventually, library};
 
 /// A zone with whatever makes it hard to find out where a name belongs.
-const RECORDS: &str = "*.wild A 192.0.2.1\ncut NS ns.cut\nns.cut A 192.0.2.53\nwww CNAME web\n\
+pub const RECORDS: &str = "*.wild A 192.0.2.1\ncut NS ns.cut\nns.cut A 192.0.2.53\nwww CNAME web\n\
                        web A 192.0.2.2\na.b.ent A 192.0.2.3\nmoved DNAME elsewhere.invalid.\n";
 
-fn lab_for_clients() -> Lab {
+pub fn lab_for_clients() -> Lab {
     let zone = |origin: &str| format!("[[zone]]\nname = \"{origin}\"\nfile = \"{origin}zone\"\n");
     let config = lab::head() + &zone("a.test.") + &zone("2.0.192.in-addr.arpa.");
     Lab::of(
@@ -33,11 +34,12 @@ fn lab_for_clients() -> Lab {
 }
 
 /// Where `tests/run` puts the clients that are not installed.
-fn clients() -> PathBuf {
+pub fn clients() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let clients = target.expect("the target folder").join("clients");
+    let complete = ["requirements.txt", "ansible/complete", "kea/complete"];
     assert!(
-        clients.join("requirements.txt").exists() && clients.join("kea/complete").exists(),
+        complete.iter().all(|file| clients.join(file).exists()),
         "{} is not complete: tests/clients/install makes it",
         clients.display()
     );
@@ -213,36 +215,6 @@ fn octodns_is_told_when_a_batch_is_refused() {
     assert_eq!(ran.code, Some(1), "{ran}");
     assert!(ran.stderr.contains("REFUSED"), "{ran}");
     assert_eq!(lab.data("web.a.test A"), ["192.0.2.2"]);
-}
-
-#[test]
-fn ansible_finds_out_by_prerequisites_whether_there_is_anything_to_do() {
-    let lab = lab_for_clients();
-    let ansible = |words: &[&str]| {
-        let said = python(&lab, "messages_of_ansible.py", words).expect_ok();
-        said.trim().to_owned()
-    };
-    let one = [
-        "present",
-        "one.a.test.",
-        "A",
-        "60",
-        "192.0.2.1",
-        "192.0.2.2",
-    ];
-    assert_eq!(ansible(&one), "changed");
-    let serial = lab.serial("a.test");
-    assert_eq!(ansible(&one), "ok");
-    assert_eq!(lab.serial("a.test"), serial, "asking changes nothing");
-    assert_eq!(ansible(&one[..5]), "changed");
-    assert_eq!(lab.data("one.a.test A"), ["192.0.2.1"]);
-    let text = ["present", "t.a.test.", "TXT", "60", "\"a b\""];
-    assert_eq!(ansible(&text), "changed");
-    assert_eq!(ansible(&text), "ok");
-    assert_eq!(ansible(&["absent", "one.a.test.", "A", "0"]), "changed");
-    assert_eq!(ansible(&["absent", "one.a.test.", "A", "0"]), "ok");
-    // A wildcard that would answer is nothing that is there.
-    assert_eq!(ansible(&["absent", "x.wild.a.test.", "A", "0"]), "ok");
 }
 
 /// Kea's DDNS server, told by a DHCP server of leases.

@@ -27,6 +27,7 @@ mod ledger;
 mod malformed;
 mod metrics;
 mod packaging;
+mod playbooks;
 mod policies;
 mod principles;
 mod readme;

@@ -54,6 +54,11 @@ impl fmt::Display for Ran {
 
 /// Runs to the end, with `input` on its standard input.
 pub fn run(command: &mut Command, input: &str) -> Ran {
+    run_within(command, input, BOUND)
+}
+
+/// The same for one that is slow by nature.
+pub fn run_within(command: &mut Command, input: &str, bound: Duration) -> Ran {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -67,7 +72,7 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
     // A program that ends without reading its input is no failure of ours.
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()).is_ok());
     let status =
-        wait(&mut child, BOUND).unwrap_or_else(|| panic!("{command:?} did not end in {BOUND:?}"));
+        wait(&mut child, bound).unwrap_or_else(|| panic!("{command:?} did not end in {bound:?}"));
     writer.join().expect("the writer does not panic");
     Ran {
         code: status.code(),
