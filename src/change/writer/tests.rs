@@ -110,6 +110,7 @@ fn by(key: &str, body: Body) -> Submission {
 #[test]
 fn a_zone_that_holds_is_not_scrubbed_without_end() {
     let mut stage = Stage::of(&[]);
+    assert_eq!(stage.scrubs(), 1, "after the start");
     stage.hold();
     assert_eq!(stage.scrubs(), 1, "for the commit of somebody else");
     assert!(stage.is_held());
@@ -124,6 +125,7 @@ fn a_zone_that_holds_is_not_scrubbed_without_end() {
 #[test]
 fn a_zone_without_data_is_not_scrubbed_without_end() {
     let mut stage = Stage::of(&["nothing.test."]);
+    assert_eq!(stage.scrubs(), 1, "after the start");
     let published = stage.thread.publisher.current();
     let nothing = published.zone(&name("nothing.test.")).unwrap();
     assert!(matches!(&**nothing, Served::Unavailable { .. }));
