@@ -108,8 +108,9 @@ fn same(tx: &Transaction<'_>, served: &ZoneImage, beside: &BTreeSet<String>, wha
 
 #[test]
 fn the_rows_of_touched_owners_say_what_all_rows_say() {
-    for first in EDITS {
-        for second in EDITS {
+    for (number, first) in EDITS.iter().enumerate() {
+        for apart in [1, 7] {
+            let second = EDITS[(number + apart) % EDITS.len()];
             let served = served();
             let (_dir, settings, mut store) = store(&served);
             by_hand(&settings, "", &format!("{first}; {second};"));
@@ -138,13 +139,12 @@ fn the_owners_that_a_scrub_doubts_say_what_all_rows_say() {
         by_hand(&settings, ".dbconfig enable_trigger off", damage);
         let never = Arc::new(|| false);
         let found = scrub(&settings, never.clone()).unwrap();
-        let owners = differing(&settings, never, &served, 1).unwrap().unwrap();
+        let owners = differing(&settings, never, &served, 1).unwrap();
+        // An owner that is no text cannot be asked for by its text.
+        assert_eq!(owners.is_none(), damage.contains("CAST"), "{damage}");
+        let Some(owners) = owners else { continue };
         assert_eq!(owners.is_empty(), found.suspects.is_empty(), "{damage}");
         let tx = store.begin().unwrap();
-        // A row that is no text cannot be asked for by its text: it is read with the whole zone.
-        if damage.contains("CAST") {
-            continue;
-        }
         same(&tx, &served, &owners, damage);
     }
 }
