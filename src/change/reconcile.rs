@@ -337,3 +337,6 @@ fn bad_row(bad: &BadRow, count: usize) -> String {
         bad.id, bad.owner, bad.rtype, bad.rdata, bad.reason
     )
 }
+
+#[cfg(test)]
+mod tests;
