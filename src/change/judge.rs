@@ -74,13 +74,40 @@ pub(super) struct Weighed {
     pub warnings: Vec<String>,
 }
 
-/// A change of one zone as the rules see it.
-pub(super) struct Proposal<'a> {
-    pub submission_path: Path,
+/// Who wants a change, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub path: Path,
     pub actor: &'a guard::Actor,
     /// Where it came from, if from a network.
     pub source: Option<IpAddr>,
     pub override_: Option<&'a Override>,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn of(submission: &'a Submission) -> Asker<'a> {
+        Asker {
+            path: submission.path,
+            actor: &submission.actor,
+            source: submission.source.map(|source| source.ip()),
+            override_: submission.override_.as_ref(),
+        }
+    }
+
+    /// Somebody with `sqlite3`.
+    pub(super) fn by_hand(actor: &'a guard::Actor) -> Asker<'a> {
+        Asker {
+            path: Path::HandEdit,
+            actor,
+            source: None,
+            override_: None,
+        }
+    }
+}
+
+/// A change of one zone as the rules see it.
+pub(super) struct Proposal<'a> {
+    pub asker: Asker<'a>,
     pub before: &'a ZoneImage,
     pub operations: &'a [Operation],
     pub diff: &'a Diff,
@@ -165,17 +192,17 @@ fn run_rules(bench: &Bench<'_>, proposal: &Proposal<'_>) -> Weighed {
         },
         proposal.after,
         &Facts {
-            path: proposal.submission_path,
-            actor: proposal.actor,
-            permits: policy.permits(proposal.actor),
-            source: proposal.source,
+            path: proposal.asker.path,
+            actor: proposal.asker.actor,
+            permits: policy.permits(proposal.asker.actor),
+            source: proposal.asker.source,
             scope: zone.scope,
             freezes,
             counted: &counted,
             findings: &new_findings,
             validate: zone.validate,
             ttl: zone.ttl,
-            override_: proposal.override_,
+            override_: proposal.asker.override_,
         },
     );
     let warnings = findings
@@ -193,7 +220,7 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
     if proposal.after_view.zone(before.origin()).is_none() || proposal.diff.is_empty() {
         return Vec::new();
     }
-    if proposal.submission_path == Path::Update {
+    if proposal.asker.path == Path::Update {
         return check::added(before, proposal.diff, after, &policy.limits);
     }
     let had: HashSet<Finding> = match before.record_count() {
@@ -201,7 +228,7 @@ fn new_findings(policy: &Policy, proposal: &Proposal<'_>) -> Vec<Finding> {
         _ => check::full(before, &policy.limits).into_iter().collect(),
     };
     let mut findings = check::full(after, &policy.limits);
-    if proposal.submission_path == Path::Import {
+    if proposal.asker.path == Path::Import {
         findings.extend(check::of_digest(after));
     }
     findings.retain(|finding| !had.contains(finding));
@@ -311,10 +338,7 @@ fn judge_update(
     let weighed = weigh(
         bench,
         &Proposal {
-            submission_path: submission.path,
-            actor: &submission.actor,
-            source: submission.source.map(|source| source.ip()),
-            override_: submission.override_.as_ref(),
+            asker: Asker::of(submission),
             before: &zone.image,
             operations: &operations,
             diff: &applied.diff,
@@ -415,10 +439,7 @@ pub(super) fn judge_replacement(
     let weighed = weigh(
         bench,
         &Proposal {
-            submission_path: submission.path,
-            actor: &submission.actor,
-            source: submission.source.map(|source| source.ip()),
-            override_: submission.override_.as_ref(),
+            asker: Asker::of(submission),
             before: &before,
             operations: &[],
             diff: &diff,
@@ -493,10 +514,7 @@ fn judge_restore(bench: &Bench<'_>, submission: &Submission) -> Judged {
     let weighed = weigh(
         bench,
         &Proposal {
-            submission_path: submission.path,
-            actor: &submission.actor,
-            source: submission.source.map(|source| source.ip()),
-            override_: submission.override_.as_ref(),
+            asker: Asker::of(submission),
             before: &zone.image,
             operations: &[],
             diff: &Diff::default(),
@@ -534,10 +552,7 @@ fn judge_removal(bench: &Bench<'_>, submission: &Submission) -> Judged {
     let weighed = weigh(
         bench,
         &Proposal {
-            submission_path: submission.path,
-            actor: &submission.actor,
-            source: submission.source.map(|source| source.ip()),
-            override_: submission.override_.as_ref(),
+            asker: Asker::of(submission),
             before: &before,
             operations: &[],
             diff: &diff,

@@ -8,13 +8,12 @@ use super::account::Moment;
 use super::admission::admit;
 use super::custody::Extent;
 use super::edits::{self, Contested, Unfit, by_hand};
-use super::judge::{self, Bench, Decision, Proposal};
+use super::judge::{self, Asker, Bench, Decision, Proposal};
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::Turn;
 use super::{Policy, repair};
-use crate::guard::Path;
 use crate::publish;
 use crate::rr::Name;
 use crate::store::{BadRow, Loaded, StoreError, Transaction, ZoneRow};
@@ -195,10 +194,7 @@ fn take_later(
     let weighed = judge::weigh(
         &desk.bench(turn, Moment::now()),
         &Proposal {
-            submission_path: Path::HandEdit,
-            actor: &by_hand(),
-            source: None,
-            override_: None,
+            asker: Asker::by_hand(&by_hand()),
             before: served,
             operations: &[],
             diff: &diff,
