@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::account::{self, Account, Course, Moment, Told};
-use super::judge::{self, Asker, Bench, Commit, Decision, Proposal, Weighed};
+use super::judge::{self, Bench, Commit, Decision};
 use super::reconcile::{Case, Desk};
 use super::repair;
 use super::turn::{Note, Turn};
+use super::weigh::{self, Asker, Proposal, Weighed};
 use crate::answer;
 use crate::guard::{self, Actor, Path};
 use crate::publish;
@@ -140,7 +141,7 @@ fn with(view: &Published, case: &Case) -> Published {
 }
 
 fn weigh(bench: &Bench<'_>, case: &Case, after_view: &Published) -> Weighed {
-    judge::weigh(
+    weigh::weigh(
         bench,
         &Proposal {
             asker: Asker::by_hand(&by_hand()),

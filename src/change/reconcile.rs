@@ -8,11 +8,12 @@ use super::account::Moment;
 use super::admission::admit;
 use super::custody::Extent;
 use super::edits::{self, Contested, Unfit, by_hand};
-use super::judge::{self, Asker, Bench, Decision, Proposal};
+use super::judge::{self, Bench, Decision};
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::Turn;
+use super::weigh::{self, Asker, Proposal};
 use super::{Policy, repair};
 use crate::publish;
 use crate::rr::Name;
@@ -191,7 +192,7 @@ fn take_later(
     row: &ZoneRow,
 ) {
     let diff = Diff::between(served, &image);
-    let weighed = judge::weigh(
+    let weighed = weigh::weigh(
         &desk.bench(turn, Moment::now()),
         &Proposal {
             asker: Asker::by_hand(&by_hand()),

@@ -1,6 +1,7 @@
 //! Updates that the prescan does not let through (RFC 2136 §3.4.1).
 
-use super::judge::{Asker, Bench, Decision, Judged, Proposal, failed, refusal, weigh};
+use super::judge::{Bench, Decision, Judged, failed, refusal};
+use super::weigh::{Asker, Proposal, weigh};
 use super::{RefusedWhy, Submission};
 use crate::update;
 use crate::zone::{Diff, ZoneImage};
