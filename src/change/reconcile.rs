@@ -9,13 +9,13 @@ use super::account::Moment;
 use super::admission::admit;
 use super::custody::Extent;
 use super::edits::{self, Contested, Unfit, by_hand};
-use super::judge::{self, Bench, Decision, Proposal};
+use super::judge::{self, Bench, Decision};
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::Turn;
+use super::weigh::{self, Asker, Proposal};
 use super::{Policy, repair};
-use crate::guard::Path;
 use crate::publish;
 use crate::rr::{Name, Rtype};
 use crate::store::{BadRow, Loaded, StoreError, Transaction, ZoneRow};
@@ -271,13 +271,10 @@ fn take_later(
     row: &ZoneRow,
 ) {
     let diff = Diff::between(served, &image);
-    let weighed = judge::weigh(
+    let weighed = weigh::weigh(
         &desk.bench(turn, Moment::now()),
         &Proposal {
-            submission_path: Path::HandEdit,
-            actor: &by_hand(),
-            source: None,
-            override_: None,
+            asker: Asker::by_hand(&by_hand()),
             before: served,
             operations: &[],
             diff: &diff,
