@@ -254,6 +254,17 @@ impl Custody {
         loss
     }
 
+    /// What an error is to be taken for: with the index of the log cut short, what looked like damage
+    /// was none.
+    pub(super) fn cause(&self, error: StoreError) -> StoreError {
+        match (&self.store, error) {
+            (Some(store), StoreError::Damaged(_)) if store.was_cut() => {
+                StoreError::Truncated(beside(&self.settings.path, "-shm"))
+            }
+            (_, error) => error,
+        }
+    }
+
     pub(super) fn is_condemned(&self) -> bool {
         self.is_condemned
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::identity::{Identity, beside};
+use super::index::{self, Index};
 use super::{Settings, Store, StoreError, ownership, rows, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -29,12 +30,6 @@ pub(super) fn create_or_open(settings: &Settings) -> Result<Store, StoreError> {
         }
         Err(_) if log_has_content(path) => Err(StoreError::LogAlone(beside(path, "-wal"))),
         found => {
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            if let Some(parent) = parent {
-                fs::create_dir_all(parent).map_err(StoreError::io(parent))?;
-            }
             let connection = connect(settings, OpenFlags::SQLITE_OPEN_CREATE)?;
             if found.is_err() {
                 // Before anything is in it; log and index take their mode from it.
@@ -138,7 +133,22 @@ pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<(), S
 }
 
 /// A connection that only reads.
-pub(super) fn read_only(settings: &Settings) -> Result<Connection, StoreError> {
+#[derive(Debug)]
+pub(super) struct ReadOnly {
+    connection: Connection,
+    _index: Index,
+}
+
+impl std::ops::Deref for ReadOnly {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+pub(super) fn read_only(settings: &Settings) -> Result<ReadOnly, StoreError> {
+    index::look_at(&settings.path)?;
     if !settings.path.exists() {
         return Err(StoreError::Gone(settings.path.clone()));
     }
@@ -147,7 +157,10 @@ pub(super) fn read_only(settings: &Settings) -> Result<Connection, StoreError> {
     harden(&connection, settings.busy_timeout_ms)?;
     connection.pragma_update(None, "query_only", true)?;
     check_schema(&connection, &settings.path)?;
-    Ok(connection)
+    Ok(ReadOnly {
+        connection,
+        _index: Index::of(&settings.path),
+    })
 }
 
 /// `how` is PASSIVE or TRUNCATE.

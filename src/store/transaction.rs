@@ -366,8 +366,13 @@ impl<'a> Transaction<'a> {
         if let Some(head) = self.head.get() {
             audit::write_head(&self.inner, head)?;
         }
+        let index = self.identity.index();
+        // What was read since the beginning may have been older than what it is written to.
+        index.check()?;
         self.identity.check(&self.inner)?;
-        Ok(self.inner.commit()?)
+        self.inner.commit()?;
+        index.committed();
+        Ok(())
     }
 }
 
