@@ -258,7 +258,7 @@ impl Custody {
     /// was none.
     pub(super) fn cause(&self, error: StoreError) -> StoreError {
         match (&self.store, error) {
-            (Some(store), StoreError::Damaged(_)) if store.was_cut() => {
+            (Some(store), StoreError::Damaged(_)) if store.is_doubtful() => {
                 StoreError::Truncated(beside(&self.settings.path, "-shm"))
             }
             (_, error) => error,
@@ -278,7 +278,9 @@ impl Custody {
     pub(super) fn watch(&mut self, published: &Published) -> Result<Watched, Loss> {
         if let Some(store) = &self.store {
             match store.check_identity().and_then(|()| store.data_version()) {
-                Ok(version) if self.agreed == Agreed::At(version) => return Ok(Watched::Same),
+                Ok(version) if self.agreed == Agreed::At(version) && !store.is_doubtful() => {
+                    return Ok(Watched::Same);
+                }
                 Ok(_) => return Ok(Watched::Changed),
                 Err(error) => {
                     tracing::error!(store = %self.settings.path.display(), "store: {error}");

@@ -103,8 +103,8 @@ impl Identity {
         self.beside
             .iter()
             .try_for_each(|known| known.check().map(drop))?;
-        // Before the database is asked for anything. Where nothing was at work it is right again.
-        self.index.was_cut()?;
+        // Before the database is asked for anything.
+        self.index.is_doubtful()?;
         // The file never shrinks by what we do. By VACUUM it may, but then the database says so too.
         if size == 0 || (size < self.size.get() && size < expected_size(connection)?) {
             return Err(StoreError::Truncated(self.database.path.clone()));

@@ -4,14 +4,14 @@
 //! Nothing is in it that is not in the log as well. So what was cut off is put back as zeros, and its
 //! header is wiped, so that SQLite, whoever comes next, makes it anew from the log: before anything is
 //! asked of the database, where its size tells; by the handler of SIGBUS, where a thread has run into
-//! it. Both count it, and who was at work meanwhile takes what he did for doubtful.
+//! it. Both count it. Somebody may have been at work meanwhile, and have given a header to what is not
+//! all: he does not commit what he read, and whoever writes next wipes it once more, under SQLite's lock.
 
-use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::os::fd::{BorrowedFd, IntoRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, Once, PoisonError};
 
 use nix::errno::Errno;
@@ -20,12 +20,17 @@ use nix::libc::siginfo_t;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::uio::pwrite;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::StoreError;
 use super::identity::beside;
 
 /// Both copies of the header, which say what is valid of the rest.
 const HEADER: [u8; 96] = [0; 96];
+/// As often it is made anew before somebody who goes on cutting it is let have his way.
+const TRIES: usize = 20;
+/// What SQLite maps at a time, and the least that it has of it.
+const REGION: u64 = 32 * 1024;
 const PAGE: u64 = 4096;
 /// Index files that we have, or had, open: one each of store and snapshot, and some that were replaced.
 const SLOTS: usize = 64;
@@ -42,6 +47,10 @@ struct Slot {
     size: AtomicU64,
     /// How often it was put right.
     cuts: AtomicU64,
+    /// How many of these it was made anew after.
+    healed: AtomicU64,
+    /// Somebody is at it.
+    is_mended: AtomicBool,
 }
 
 static INDEXES: [Slot; SLOTS] = [const {
@@ -50,6 +59,8 @@ static INDEXES: [Slot; SLOTS] = [const {
         inode: AtomicU64::new(0),
         size: AtomicU64::new(0),
         cuts: AtomicU64::new(0),
+        healed: AtomicU64::new(0),
+        is_mended: AtomicBool::new(false),
     }
 }; SLOTS];
 /// Handlers that are at work now: no descriptor is closed under them.
@@ -68,28 +79,33 @@ struct Known {
 impl Slot {
     /// Puts back what was cut off since its size was last looked at, and says whether anything was.
     fn mend(&self) -> nix::Result<bool> {
-        let Some(fd) = self.fd() else {
-            return Ok(false);
-        };
         // It grows as the log does.
-        let octets = self.size.fetch_max(size(fd)?, SeqCst);
-        self.mend_mapped(octets)
+        self.mend_mapped(0)
     }
 
-    /// Puts back what was cut off of a map so long that a thread has run into it. Whether there was
-    /// anything to do: another thread may have been here before.
+    /// As [`Slot::mend`], of a map so long that a thread has run into the end of the file. False: another
+    /// one has been here before.
     fn mend_mapped(&self, octets: u64) -> nix::Result<bool> {
         let Some(fd) = self.fd() else {
             return Ok(false);
         };
-        let size = size(fd)?;
-        let octets = self.size.fetch_max(octets, SeqCst).max(octets);
-        if size >= octets {
-            return Ok(false);
+        // One at a time, so that whoever finds nothing to do knows that it is done and counted. Nothing
+        // in here touches a map: no signal comes to the thread that is at it.
+        while self.is_mended.swap(true, SeqCst) {
+            std::thread::yield_now();
         }
-        stretch(fd, size, octets)?;
-        self.cuts.fetch_add(1, SeqCst);
-        Ok(true)
+        let mended = size(fd).and_then(|size| {
+            let octets = octets.max(size);
+            let octets = self.size.fetch_max(octets, SeqCst).max(octets);
+            if size >= octets {
+                return Ok(false);
+            }
+            self.cuts.fetch_add(1, SeqCst);
+            stretch(fd, size, octets)?;
+            Ok(true)
+        });
+        self.is_mended.store(false, SeqCst);
+        mended
     }
 
     fn fd(&self) -> Option<BorrowedFd<'static>> {
@@ -102,6 +118,8 @@ impl Slot {
 
 /// Gives a file octets up to a size that it had.
 fn stretch(fd: BorrowedFd<'_>, from: u64, to: u64) -> nix::Result<()> {
+    // First: what is left of it is not all, though its header were whole.
+    pwrite(fd, &HEADER, 0)?;
     // Octets and no hole: where the disk is full it is better told here than by a signal.
     for page in from / PAGE..to.div_ceil(PAGE) {
         let last = (page * PAGE + PAGE - 1).min(to - 1);
@@ -109,8 +127,6 @@ fn stretch(fd: BorrowedFd<'_>, from: u64, to: u64) -> nix::Result<()> {
             pwrite(fd, &[0], last.cast_signed())?;
         }
     }
-    // What is left of it may not be all, though its header were whole.
-    pwrite(fd, &HEADER, 0)?;
     Ok(())
 }
 
@@ -206,7 +222,6 @@ pub(super) struct Index {
     path: PathBuf,
     /// None where it cannot be written, and so not be put right.
     slot: Option<usize>,
-    seen: Cell<u64>,
 }
 
 impl Index {
@@ -215,50 +230,79 @@ impl Index {
         catch_sigbus();
         let path = beside(database, "-shm");
         let slot = enter(&path);
-        let seen = slot.map_or(0, |slot| INDEXES[slot].cuts.load(SeqCst));
-        Index {
-            path,
-            slot,
-            seen: Cell::new(seen),
-        }
+        Index { path, slot }
     }
 
-    /// Puts it right, where it was cut. Whether that was done by anybody since it was last asked: what
-    /// was read or written in between may be by half then.
-    pub fn was_cut(&self) -> Result<bool, StoreError> {
-        let Some(slot) = self.slot.map(|slot| &INDEXES[slot]) else {
+    fn slot(&self) -> Option<&'static Slot> {
+        self.slot.map(|slot| &INDEXES[slot])
+    }
+
+    /// Puts it right, where it was cut, so that the map can be touched. Whether it is to be made anew
+    /// all the same: somebody may have given a header to it who was at work when it was cut.
+    pub fn is_doubtful(&self) -> Result<bool, StoreError> {
+        let Some(slot) = self.slot() else {
             return Ok(false);
         };
         FUTILE.store(0, SeqCst);
-        slot.mend()
-            .map_err(|error| StoreError::io(&self.path)(error.into()))?;
-        let cuts = slot.cuts.load(SeqCst);
-        let was_cut = self.seen.replace(cuts) != cuts;
-        if was_cut {
-            tracing::error!(
-                file = %self.path.display(),
-                "store: it was truncated while in use; it is made anew from the log, nothing is lost"
-            );
-        }
-        Ok(was_cut)
+        slot.mend().map_err(|error| self.failed(error))?;
+        Ok(slot.cuts.load(SeqCst) != slot.healed.load(SeqCst))
     }
 
-    /// After a commit: whoever wrote may have given a header to what was put back as zeros.
-    pub fn committed(&self) {
-        if let Ok(true) = self.was_cut()
-            && let Some(slot) = self.slot.map(|slot| &INDEXES[slot])
-            && let Some(fd) = slot.fd()
-        {
-            let _ = pwrite(fd, &HEADER, 0);
-        }
-    }
-
-    /// As [`Index::was_cut`], for what is to be given up then.
+    /// As [`Index::is_doubtful`], for what is to be given up then.
     pub fn check(&self) -> Result<(), StoreError> {
-        match self.was_cut()? {
+        match self.is_doubtful()? {
             true => Err(StoreError::Truncated(self.path.clone())),
             false => Ok(()),
         }
+    }
+
+    /// Begins to write, on an index that holds all that is in the log.
+    pub fn begin<'a>(&self, connection: &'a Connection) -> Result<Transaction<'a>, StoreError> {
+        for _ in 0..TRIES {
+            // Before the map is touched.
+            self.is_doubtful()?;
+            let immediate = TransactionBehavior::Immediate;
+            let tx = Transaction::new_unchecked(connection, immediate)?;
+            if !self.wipe()? {
+                return Ok(tx);
+            }
+        }
+        Err(StoreError::Truncated(self.path.clone()))
+    }
+
+    /// Makes it anew, where that is to be done.
+    pub fn heal(&self, connection: &Connection) -> Result<(), StoreError> {
+        if self.is_doubtful()? {
+            self.begin(connection)?.finish()?;
+        }
+        self.check()
+    }
+
+    /// With the lock of whoever writes or makes it anew: nobody gives it another header meanwhile.
+    fn wipe(&self) -> Result<bool, StoreError> {
+        let Some(slot) = self.slot().filter(|_| self.is_doubtful().unwrap_or(true)) else {
+            return Ok(false);
+        };
+        let cuts = slot.cuts.load(SeqCst);
+        if let Some(fd) = slot.fd() {
+            pwrite(fd, &HEADER, 0).map_err(|error| self.failed(error))?;
+        }
+        slot.healed.store(cuts, SeqCst);
+        tracing::error!(
+            file = %self.path.display(),
+            "store: it was truncated while in use; it is made anew from the log, nothing is lost"
+        );
+        Ok(true)
+    }
+
+    /// Commits, unless what was read since the beginning may have been older than what it is written to.
+    pub fn commit(&self, tx: Transaction<'_>) -> Result<(), StoreError> {
+        self.check()?;
+        Ok(tx.commit()?)
+    }
+
+    fn failed(&self, error: Errno) -> StoreError {
+        StoreError::io(&self.path)(error.into())
     }
 }
 
@@ -269,6 +313,11 @@ impl Drop for Index {
             known.users -= 1;
         }
     }
+}
+
+/// The size of an index that SQLite has in use: it may have been cut since.
+fn whole(octets: u64) -> u64 {
+    octets.next_multiple_of(REGION).max(REGION)
 }
 
 /// Puts the index of a database right, where somebody in this process has it open, before another
@@ -299,7 +348,7 @@ fn enter(path: &Path) -> Option<usize> {
         let known = known[slot].as_mut()?;
         if known.users == 0 {
             // Whoever opens a database that nobody has open cuts its index short, and that is right.
-            INDEXES[slot].size.store(meta.size(), SeqCst);
+            INDEXES[slot].size.store(whole(meta.size()), SeqCst);
         }
         known.users += 1;
         return Some(slot);
@@ -321,8 +370,11 @@ fn enter(path: &Path) -> Option<usize> {
     let meta = file.metadata().ok();
     give_up(slot);
     INDEXES[slot]
+        .healed
+        .store(INDEXES[slot].cuts.load(SeqCst), SeqCst);
+    INDEXES[slot]
         .size
-        .store(meta.map_or(0, |meta| meta.size()), SeqCst);
+        .store(whole(meta.map_or(0, |meta| meta.size())), SeqCst);
     INDEXES[slot].inode.store(id.1, SeqCst);
     INDEXES[slot].fd.store(file.into_raw_fd(), SeqCst);
     known[slot] = Some(Known { id, users: 1 });

@@ -95,10 +95,10 @@ impl Store {
         self.identity.check(&self.connection)
     }
 
-    /// Whether the index of the log was cut short since this was last asked, or anything begun: an
-    /// error may have come of that, and of no damage.
-    pub fn was_cut(&self) -> bool {
-        self.identity.index().was_cut().unwrap_or(true)
+    /// Whether the index of the log was cut short, and nobody has begun to write since: what is read
+    /// may be old, and an error may have come of that, and of no damage.
+    pub fn is_doubtful(&self) -> bool {
+        self.identity.index().is_doubtful().unwrap_or(true)
     }
 
     /// Changes when another connection has committed, never by our own commits.
@@ -135,19 +135,21 @@ impl Store {
 
     /// Begins to write: nobody else does until the transaction ends.
     pub fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        Transaction::begin(&mut self.connection, &self.identity)
+        Transaction::begin(&self.connection, &self.identity)
     }
 
     /// Moves what the write-ahead log holds into the database, as far as readers let it. Commits do
     /// it only when the log has grown long: call this when nobody waits for an answer.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.check_identity()?;
+        self.identity.index().check()?;
         open::checkpoint(&self.connection, "PASSIVE")
     }
 
     /// Ends with everything in the database file itself, and an empty write-ahead log.
     pub fn close(self) -> Result<(), StoreError> {
         self.check_identity()?;
+        self.identity.index().heal(&self.connection)?;
         open::checkpoint(&self.connection, "TRUNCATE")?;
         self.connection.close().map_err(|(_, error)| error.into())
     }

@@ -98,12 +98,14 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", false)?;
-    schema::migrations()
-        .to_latest(&mut connection)
-        .map_err(|error| match error {
-            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
-            other => StoreError::Damaged(other.to_string()),
-        })?;
+    if is_older(&connection, &settings.path)? {
+        schema::migrations()
+            .to_latest(&mut connection)
+            .map_err(|error| match error {
+                rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+                other => StoreError::Damaged(other.to_string()),
+            })?;
+    }
     schema::check(&connection)?;
     // Reads, so that log and index are there to be remembered.
     rows::data_version(&connection)?;
@@ -113,6 +115,17 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
         connection,
         identity,
     })
+}
+
+/// Whether it wants migrations. With the index of its log cut short, a database may look as it did
+/// before its first one, and all its tables would be made anew over what is in the log.
+fn is_older(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    rows::data_version(connection)?;
+    let index = Index::of(path);
+    index.heal(connection)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    index.check()?;
+    Ok(found < schema::known())
 }
 
 /// Whether this is a database of ours, and not of a newer program.
@@ -136,7 +149,14 @@ pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<(), S
 #[derive(Debug)]
 pub(super) struct ReadOnly {
     connection: Connection,
-    _index: Index,
+    index: Index,
+}
+
+impl ReadOnly {
+    /// Whether what was read is of one moment: not, where the index of the log was cut short meanwhile.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.index.check()
+    }
 }
 
 impl std::ops::Deref for ReadOnly {
@@ -159,7 +179,7 @@ pub(super) fn read_only(settings: &Settings) -> Result<ReadOnly, StoreError> {
     check_schema(&connection, &settings.path)?;
     Ok(ReadOnly {
         connection,
-        _index: Index::of(&settings.path),
+        index: Index::of(&settings.path),
     })
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::StoreError;
 use super::identity::beside;
@@ -117,13 +117,13 @@ impl Snapshot {
 
     /// Ends with everything in the file itself.
     pub fn close(self) -> Result<(), StoreError> {
-        self.index.was_cut()?;
+        self.index.heal(&self.connection)?;
         super::open::checkpoint(&self.connection, "TRUNCATE")?;
         self.connection.close().map_err(|(_, error)| error.into())
     }
 
     pub fn zones(&self) -> Result<Vec<SnapshotRow>, StoreError> {
-        self.index.was_cut()?;
+        self.index.heal(&self.connection)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT name, revision, digest, records FROM zone")?;
@@ -144,7 +144,7 @@ impl Snapshot {
 
     /// The image of a zone, if it adds up to the digest it was written with.
     pub fn load(&self, zone: &SnapshotRow) -> Result<ZoneImage, StoreError> {
-        self.index.was_cut()?;
+        self.index.heal(&self.connection)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT owner, data FROM node WHERE zone = ?")?;
@@ -180,13 +180,22 @@ impl Snapshot {
         super::open::harden(&connection, BUSY_MS)?;
         super::scrub::pace(&connection, pause)?;
         let snapshot = Snapshot::checked(connection, path)?;
-        if let Some(fault) = super::scrub::structure(&snapshot.connection)?.first() {
+        let found = snapshot.scrubbed();
+        // With the index of the log cut short, nothing that was read tells anything.
+        match snapshot.index.is_doubtful()? {
+            true => Err(StoreError::Interrupted),
+            false => found,
+        }
+    }
+
+    fn scrubbed(&self) -> Result<(), StoreError> {
+        if let Some(fault) = super::scrub::structure(&self.connection)?.first() {
             return Err(damaged(fault));
         }
         // Rows and digests must be of one moment.
-        let read = snapshot.connection.unchecked_transaction()?;
-        for zone in snapshot.zones()? {
-            snapshot.adds_up(&zone)?;
+        let read = self.connection.unchecked_transaction()?;
+        for zone in self.zones()? {
+            self.adds_up(&zone)?;
         }
         read.finish()?;
         Ok(())
@@ -225,7 +234,7 @@ impl Snapshot {
 
     /// The serial below which everything may have been served, by zone.
     pub fn ceilings(&self) -> Result<HashMap<Name, u32>, StoreError> {
-        self.index.was_cut()?;
+        self.index.heal(&self.connection)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT origin, serial FROM ceiling")?;
@@ -239,15 +248,12 @@ impl Snapshot {
 
     /// Writes ceilings; on disk when this returns.
     pub fn reserve(&mut self, ceilings: &[(Name, u32)]) -> Result<(), StoreError> {
-        self.index.was_cut()?;
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = self.index.begin(&self.connection)?;
         for (origin, serial) in ceilings {
             tx.prepare_cached("INSERT OR REPLACE INTO ceiling (origin, serial) VALUES (?, ?)")?
                 .execute((origin.key().as_bytes(), serial))?;
         }
-        commit(tx, &self.index)
+        self.index.commit(tx)
     }
 
     /// Writes what is to be served should the store be lost, all of it or nothing.
@@ -257,10 +263,7 @@ impl Snapshot {
         removed: &[Name],
         values: &[(&str, String)],
     ) -> Result<(), StoreError> {
-        self.index.was_cut()?;
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = self.index.begin(&self.connection)?;
         for origin in removed {
             delete_zone(&tx, origin)?;
         }
@@ -271,25 +274,18 @@ impl Snapshot {
             tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")?
                 .execute((key, value))?;
         }
-        commit(tx, &self.index)
+        self.index.commit(tx)
     }
 
     /// A value kept beside the zones: the policy in force, the freezes, the head of the audit.
     pub fn value(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.index.was_cut()?;
+        self.index.heal(&self.connection)?;
         Ok(self
             .connection
             .prepare_cached("SELECT value FROM meta WHERE key = ?")?
             .query_row([key], |row| row.get(0))
             .optional()?)
     }
-}
-
-fn commit(tx: rusqlite::Transaction<'_>, index: &Index) -> Result<(), StoreError> {
-    index.check()?;
-    tx.commit()?;
-    index.committed();
-    Ok(())
 }
 
 /// A database with the schema and the ceilings, without a log beside it.

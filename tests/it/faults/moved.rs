@@ -24,10 +24,10 @@ fn a_folder_moved_away_finds_its_place_free_when_it_comes_back() {
     assert!(status["reason"].to_string().contains("is gone"), "{status}");
     refuses_with_not_ready(&lab);
     eventually("a snapshot was tried", || {
-        let said = notices(&lab);
-        match said.contains("snapshot") {
+        let said = lab.cli(&["--json", "status"]).json();
+        match said["snapshot"]["trouble"].is_string() {
             true => Ok(()),
-            false => Err(said),
+            false => Err(said.to_string()),
         }
     });
     assert!(!lab.path("data").exists(), "nobody makes another");
