@@ -75,6 +75,10 @@ pub(super) struct Opened {
 /// Opens store and snapshot. A store is created only where neither was ever seen.
 pub(super) fn open(settings: &Settings) -> Opened {
     let was_there = Snapshot::is_there(&settings.snapshot);
+    if !was_there {
+        // Now or never: while running, a folder that is gone was moved away, and may come back.
+        make_folders(settings);
+    }
     let snapshot = match Snapshot::open_existing(&settings.snapshot) {
         Ok(snapshot) => Some(snapshot),
         Err(error) if was_there => {
@@ -95,6 +99,19 @@ pub(super) fn open(settings: &Settings) -> Opened {
         store,
         snapshot_unfit: was_there && snapshot.is_none(),
         snapshot,
+    }
+}
+
+fn make_folders(settings: &Settings) {
+    for file in [&settings.path, &settings.snapshot] {
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder
+            && let Err(error) = std::fs::create_dir_all(folder)
+        {
+            tracing::error!(folder = %folder.display(), "cannot be made: {error}");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! read and edit with `sqlite3`.
 //!
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
-//! `identity` (is the file on the path still the one we opened?), `ownership` (and ours to write?),
+//! `identity` (is the file on the path still the one we opened?), `index` (is the log's whole?), `ownership` (and ours to write?),
 //! `schema` (are the tables still ours?), `rows` (reading records, every one of them hostile),
 //! `transaction` (writing), `revision`, `audit` (references), `history` (reading back), `changes`
 //! (what lies between revisions), `chain` and `verify` (is all as it was written?), `scrub` (is what
@@ -19,6 +19,7 @@ mod changes;
 mod error;
 mod history;
 mod identity;
+mod index;
 mod open;
 mod ownership;
 mod retention;
@@ -78,7 +79,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store; creates directory and file where there are none.
+    /// Opens the store; creates the file where there is none, in a folder that is there.
     pub fn open(settings: &Settings) -> Result<Store, StoreError> {
         open::create_or_open(settings)
     }
@@ -92,6 +93,12 @@ impl Store {
     /// an error into files that nobody can find any more.
     pub fn check_identity(&self) -> Result<(), StoreError> {
         self.identity.check(&self.connection)
+    }
+
+    /// Whether the index of the log was cut short, and nobody has begun to write since: what is read
+    /// may be old, and an error may have come of that, and of no damage.
+    pub fn is_doubtful(&self) -> bool {
+        self.identity.index().is_doubtful().unwrap_or(true)
     }
 
     /// Changes when another connection has committed, never by our own commits.
@@ -128,19 +135,21 @@ impl Store {
 
     /// Begins to write: nobody else does until the transaction ends.
     pub fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        Transaction::begin(&mut self.connection, &self.identity)
+        Transaction::begin(&self.connection, &self.identity)
     }
 
     /// Moves what the write-ahead log holds into the database, as far as readers let it. Commits do
     /// it only when the log has grown long: call this when nobody waits for an answer.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.check_identity()?;
+        self.identity.index().check()?;
         open::checkpoint(&self.connection, "PASSIVE")
     }
 
     /// Ends with everything in the database file itself, and an empty write-ahead log.
     pub fn close(self) -> Result<(), StoreError> {
         self.check_identity()?;
+        self.identity.index().heal(&self.connection)?;
         open::checkpoint(&self.connection, "TRUNCATE")?;
         self.connection.close().map_err(|(_, error)| error.into())
     }

@@ -164,7 +164,12 @@ impl<'a> Comparison<'a> {
 
 /// What is wrong with the pages, trees and indexes of the store, read anew.
 pub fn faults(settings: &Settings) -> Result<Vec<String>, StoreError> {
-    match open::read_only(settings).and_then(|connection| structure(&connection)) {
+    let found = open::read_only(settings).and_then(|connection| {
+        let found = structure(&connection);
+        connection.check()?;
+        found
+    });
+    match found {
         Err(StoreError::Damaged(fault)) => Ok(vec![fault]),
         result => result,
     }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
 use super::audit::{self, Head, NewAudit};
 use super::identity::Identity;
@@ -28,12 +28,12 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(
-        connection: &'a mut Connection,
+        connection: &'a Connection,
         identity: &'a Identity,
     ) -> Result<Transaction<'a>, StoreError> {
         identity.check(connection)?;
         Ok(Transaction {
-            inner: connection.transaction_with_behavior(TransactionBehavior::Immediate)?,
+            inner: identity.index().begin(connection)?,
             identity,
             head: Cell::new(None),
             revised: RefCell::new(None),
@@ -367,7 +367,7 @@ impl<'a> Transaction<'a> {
             audit::write_head(&self.inner, head)?;
         }
         self.identity.check(&self.inner)?;
-        Ok(self.inner.commit()?)
+        self.identity.index().commit(self.inner)
     }
 }
 

@@ -69,6 +69,7 @@ impl WriterThread {
                 return self.answer_all(jobs, &Outcome::Unavailable { reason });
             }
         };
+        let error = self.custody.cause(error);
         match error {
             // Another process writes: whoever asked may ask again.
             StoreError::Busy => {}

@@ -1,5 +1,6 @@
 mod audit;
 mod damage;
+mod index;
 mod ledger;
 mod scrub;
 mod types;
@@ -62,6 +63,7 @@ struct Scratch {
 }
 
 fn settings(dir: &TempDir) -> Settings {
+    fs::create_dir_all(dir.path().join("data")).unwrap();
     Settings {
         snapshot: dir.path().join("store.snapshot.db"),
         path: dir.path().join("data/lastgood.db"),
