@@ -8,7 +8,7 @@ use super::reconcile::{Case, Desk};
 use super::turn::{Note, Turn};
 use super::{RefusedWhy, repair};
 use crate::answer;
-use crate::guard::{self, Actor, Path};
+use crate::guard::{Actor, Path};
 use crate::publish;
 use crate::rr::message::{Rcode, ede};
 use crate::rr::{Key, Name, Serial};
@@ -334,8 +334,10 @@ pub(super) fn hold(
     let mut mend = repair::sql(desk.path, origin, &ids, diff);
     mend.push_str(&format!("\n{}", repair::restore_hint(origin)));
     match &unfit.refusal {
-        Some(Decision::Refused { rule, .. }) if guard::OVERRIDABLE.contains(&rule.as_str()) => {
-            mend.push_str(&format!("\n{}", repair::accept_hint(origin, rule)));
+        Some(Decision::Refused { rule, .. }) => {
+            if let Some(hint) = repair::accept_hint_for(origin, rule) {
+                mend.push_str(&format!("\n{hint}"));
+            }
         }
         None if unfit.is_damage => {
             mend.push_str(&format!("\n{}", repair::accept_plain_hint(origin)));
