@@ -43,7 +43,7 @@ pub(super) fn at_start(
             _ => nameless.push(bad),
         }
     }
-    unclaimed::note_bad(desk, &nameless);
+    unclaimed::note_bad(desk, tx, &nameless)?;
     let keepsake = desk.keepsake;
     for zone in keepsake.zones().filter(|zone| !known.contains(zone)) {
         if tx.removed_at(zone)? > keepsake.revision(zone) {
@@ -139,7 +139,8 @@ pub(super) fn admit(
                 tx.note_digest(origin, image.digest())?;
                 serve(tx, turn, row, image, &findings, &loaded)
             }
-            None if loaded.touched.is_empty() => {
+            // What history and snapshot have both lost is served rather than nothing.
+            None if loaded.touched.is_empty() && !is_made_up => {
                 let reason = "its rows are not those that were committed, and nobody edited them: \
                               this is damage";
                 {

@@ -9,14 +9,14 @@ use super::account::Moment;
 use super::admission::admit;
 use super::custody::Extent;
 use super::edits::{self, Contested, Unfit, by_hand};
-use super::judge::{self, Bench, Decision, Proposal};
+use super::judge::{self, Bench, Decision};
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::Turn;
 use super::unclaimed::{self, Unclaimed};
+use super::weigh::{self, Asker, Proposal};
 use super::{Policy, repair};
-use crate::guard::Path;
 use crate::publish;
 use crate::rr::{Name, Rtype};
 use crate::store::{BadRow, BadZone, Loaded, StoreError, Transaction, ZoneRow, Zones};
@@ -95,7 +95,7 @@ pub(super) fn all(
         .map(|row| (row.origin.clone(), row))
         .collect();
     if extent != Extent::Nothing {
-        hold_bad(desk, turn, &bad);
+        hold_bad(desk, tx, turn, &bad)?;
     }
     let is_bad = |zone: &Name| bad.iter().any(|bad| bad.origin.as_ref() == Some(zone));
     let touched: HashSet<Name> = tx.touched_zones()?.into_iter().collect();
@@ -146,7 +146,12 @@ pub(super) fn all(
 }
 
 /// Holds the zones whose rows in the table `zone` cannot be read, and no others.
-fn hold_bad(desk: &mut Desk<'_>, turn: &mut Turn, bad: &[BadZone]) {
+fn hold_bad(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    bad: &[BadZone],
+) -> Result<(), StoreError> {
     let mut nameless = Vec::new();
     for bad in bad {
         let served = bad.origin.as_ref().and_then(|zone| turn.view.zone(zone));
@@ -163,7 +168,7 @@ fn hold_bad(desk: &mut Desk<'_>, turn: &mut Turn, bad: &[BadZone]) {
         let mend = repair::zone_row(desk.path, &row);
         turn.hold(&row.origin, &bad.to_string(), mend);
     }
-    unclaimed::note_bad(desk, &nameless);
+    unclaimed::note_bad(desk, tx, &nameless)
 }
 
 /// Rows of zones that are not served, and that nobody committed or that stopped being ours.
@@ -356,13 +361,10 @@ fn take_later(
     row: &ZoneRow,
 ) {
     let diff = Diff::between(served, &image);
-    let weighed = judge::weigh(
+    let weighed = weigh::weigh(
         &desk.bench(turn, Moment::now()),
         &Proposal {
-            submission_path: Path::HandEdit,
-            actor: &by_hand(),
-            source: None,
-            override_: None,
+            asker: Asker::by_hand(&by_hand()),
             before: served,
             operations: &[],
             diff: &diff,
@@ -423,3 +425,6 @@ fn bad_row(bad: &BadRow, count: usize) -> String {
         bad.id, bad.owner, bad.rtype, bad.rdata, bad.reason
     )
 }
+
+#[cfg(test)]
+mod tests;

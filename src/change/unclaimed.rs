@@ -62,13 +62,28 @@ pub(super) fn is_known(
     })
 }
 
-/// Notes rows that name no zone of ours.
-pub(super) fn note_bad(desk: &mut Desk<'_>, bad: &[&BadZone]) {
-    let path = desk.path;
-    let told = bad
-        .iter()
-        .map(|bad| format!("{bad}; {}", repair::unclaimed(path, &bad.literal())));
-    desk.unclaimed.bad = told.collect();
+/// Notes rows that name no zone that is served.
+pub(super) fn note_bad(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    bad: &[&BadZone],
+) -> Result<(), StoreError> {
+    let mut told = Vec::new();
+    for bad in bad {
+        let is_ours = |zone| is_known(desk, tx, zone);
+        let known = match bad.origin.as_ref() {
+            Some(zone) if is_ours(zone)? => Some(zone),
+            _ => None,
+        };
+        let mend = match known {
+            // Its records may be all that there is of it.
+            Some(zone) => format!("{} --replace", repair::first_import_hint(zone)),
+            None => repair::unclaimed(desk.path, &bad.literal()),
+        };
+        told.push(format!("{bad}; {mend}"));
+    }
+    desk.unclaimed.bad = told;
+    Ok(())
 }
 
 /// Why rows are no zone.
