@@ -381,10 +381,10 @@ impl Custody {
 
 /// Whether a database that appeared in place of ours holds exactly what is served.
 fn same_zones(store: &Store, published: &Published) -> Result<(), String> {
-    let rows = store
+    let zones = store
         .zones()
         .map_err(|error: StoreError| error.to_string())?;
-    let rows: HashMap<&Name, &ZoneRow> = rows.iter().map(|row| (&row.origin, row)).collect();
+    let rows: HashMap<&Name, &ZoneRow> = zones.rows.iter().map(|row| (&row.origin, row)).collect();
     for served in published.zones() {
         let Some(zone) = served.zone() else { continue };
         let origin = zone.image.origin();

@@ -36,6 +36,7 @@ mod scrubber;
 mod standing;
 mod startup;
 mod turn;
+mod unclaimed;
 mod unscanned;
 mod upkeep;
 mod weigh;

@@ -9,6 +9,7 @@ use super::account::Moment;
 use super::board::Board;
 use super::custody::Custody;
 use super::retention::Pruning;
+use super::startup::odd_freezes;
 use crate::store::{BadRow, Mended, Retention, strangers};
 
 /// The head of the audit goes to the log after so many commits, or so long after one.
@@ -25,6 +26,9 @@ pub(super) struct Upkeep {
     strays_due: bool,
     files_due: Instant,
     strays: Vec<String>,
+    /// Of the table `zone`.
+    unclaimed: Vec<String>,
+    freezes: Vec<String>,
     files: Option<String>,
     /// What others made in the place of an index or a view of ours.
     hindered: Vec<String>,
@@ -52,6 +56,8 @@ impl Upkeep {
             strays_due: true,
             files_due: now,
             strays: Vec::new(),
+            unclaimed: Vec::new(),
+            freezes: Vec::new(),
             files: None,
             hindered: Vec::new(),
             told: BTreeSet::new(),
@@ -71,6 +77,14 @@ impl Upkeep {
         let sentences = mended.hindered.into_iter();
         self.hindered = sentences.map(|why| format!("store: {why}")).collect();
         self.strays_due = true;
+    }
+
+    /// What is told of rows of the table `zone` that no zone has.
+    pub(super) fn unclaimed(&mut self, sentences: Vec<String>) {
+        if self.unclaimed != sentences {
+            self.unclaimed = sentences;
+            self.strays_due = true;
+        }
     }
 
     /// After a commit: what cannot wait for an idle moment.
@@ -93,7 +107,9 @@ impl Upkeep {
             self.head.tell(custody);
         }
         if self.notice(custody, moment.started) {
-            let odd = self.hindered.iter().chain(&self.strays).chain(&self.files);
+            let odd = self.hindered.iter().chain(&self.unclaimed);
+            let odd = odd.chain(&self.freezes).chain(&self.strays);
+            let odd = odd.chain(&self.files);
             let notices: Vec<String> = odd.cloned().collect();
             for notice in &notices {
                 if self.told.insert(notice.clone()) {
@@ -108,11 +124,16 @@ impl Upkeep {
     /// Whether something was looked at.
     fn notice(&mut self, custody: &mut Custody, now: Instant) -> bool {
         let looks = self.strays_due || now >= self.files_due;
+        let path = custody.path().to_owned();
         if std::mem::take(&mut self.strays_due)
             && let Some(store) = custody.store()
         {
             match store.strays() {
                 Ok(rows) => self.strays = sentences(&rows),
+                Err(error) => tracing::warn!("store: {error}"),
+            }
+            match store.freezes() {
+                Ok(rows) => self.freezes = odd_freezes(&path, rows),
                 Err(error) => tracing::warn!("store: {error}"),
             }
         }

@@ -30,6 +30,7 @@ mod scrub;
 mod snapshot;
 mod transaction;
 mod verify;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -51,12 +52,13 @@ pub use history::History;
 pub use ownership::strangers;
 pub use retention::{Pruned, REVISIONS_LEAST, Retention};
 pub use revision::{NewRevision, RevisionRow};
-pub use rows::{BadRow, Content, FreezeRow, Loaded, ZoneRow};
+pub use rows::{BadRow, Content, FreezeRow, Loaded};
 pub use schema::Mended;
 pub use scrub::{Pause, Scrubbed, differing, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::Transaction;
 pub use verify::{Verification, verify};
+pub use zones::{BadZone, LastRevision, ZoneRow, Zones, literal};
 
 /// Seconds; RFC 2181 §8.
 const TTL_MAX: u32 = i32::MAX as u32;
@@ -106,8 +108,8 @@ impl Store {
         rows::data_version(&self.connection)
     }
 
-    pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
-        rows::zones(&self.connection)
+    pub fn zones(&self) -> Result<Zones, StoreError> {
+        zones::zones(&self.connection)
     }
 
     /// The records of a zone as they lie there now.

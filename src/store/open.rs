@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::identity::{Identity, beside};
 use super::index::{self, Index};
-use super::{Settings, Store, StoreError, ownership, rows, schema};
+use super::{Settings, Store, StoreError, ownership, rows, schema, zones};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -109,7 +109,7 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
     schema::check(&connection)?;
     // Reads, so that log and index are there to be remembered.
     rows::data_version(&connection)?;
-    rows::zones(&connection)?;
+    zones::zones(&connection)?;
     let identity = Identity::of(&settings.path)?;
     Ok(Store {
         connection,

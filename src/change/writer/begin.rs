@@ -93,6 +93,7 @@ impl WriterThread {
                 contested: &mut self.contested,
                 repeats: &mut self.repeats,
                 reach: &self.reach,
+                unclaimed: &mut self.unclaimed,
             };
             admission::at_start(&mut desk, &tx, &mut turn)?;
             let served = turn.view.zones().filter_map(|served| served.zone());
@@ -135,6 +136,7 @@ impl WriterThread {
             contested: &mut self.contested,
             repeats: &mut self.repeats,
             reach: &self.reach,
+            unclaimed: &mut self.unclaimed,
         };
         let zones: Vec<Name> = keepsake.zones().cloned().collect();
         for zone in &zones {

@@ -103,6 +103,7 @@ impl WriterThread {
         for contested in self.contested.values_mut() {
             contested.is_to_be_told();
         }
+        self.unclaimed.is_to_be_told();
         self.again.later(self.held(), Instant::now());
     }
 

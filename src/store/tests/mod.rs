@@ -199,7 +199,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(s.load().bad, []);
     assert_eq!(s.load().mixed_ttls, []);
     assert_eq!(s.stored().digest(), first.digest());
-    let row = s.store.zones().unwrap().pop().unwrap();
+    let row = s.store.zones().unwrap().rows.pop().unwrap();
     assert_eq!(
         (row.origin, row.revision, row.serial),
         (name(ZONE), 1, Some(1))
@@ -267,7 +267,7 @@ fn a_transaction_dropped_leaves_nothing() {
     assert_eq!(tx.load(&name(ZONE)).unwrap().records.len(), 0);
     drop(tx);
     assert_eq!(s.load().records.len(), company().len());
-    assert_eq!(s.store.zones().unwrap().len(), 1);
+    assert_eq!(s.store.zones().unwrap().rows.len(), 1);
     assert_eq!(s.store.freezes().unwrap(), []);
     assert_eq!(
         s.chain(),
@@ -427,6 +427,6 @@ proptest! {
         }
         prop_assert_eq!(s.stored().digest(), before.digest());
         prop_assert_eq!(s.load().records.len(), before.record_count());
-        prop_assert_eq!(s.store.zones().unwrap()[0].digest, before.digest());
+        prop_assert_eq!(s.store.zones().unwrap().rows[0].digest, before.digest());
     }
 }
