@@ -2,6 +2,7 @@
 //! what a change adds: `changes`, `random_changes`.
 
 mod changes;
+mod cost;
 mod errors;
 mod random_changes;
 mod warnings;
