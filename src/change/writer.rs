@@ -236,6 +236,8 @@ impl WriterThread {
         let path = self.settings.store.path.clone();
         let begun = self.custody.begin().map_err(TurnError::Writing)?;
         let (tx, version, extent) = begun.expect("watched just now");
+        let flaws = tx.audit_flaws().map_err(TurnError::Reading)?;
+        self.upkeep.found_audit(&path, flaws, &self.counters);
         let suspects = self.again.due(Instant::now());
         let keepsake = Keepsake::default();
         let mut desk = Desk {

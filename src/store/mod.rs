@@ -4,10 +4,10 @@
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
 //! `identity` (is the file on the path still the one we opened?), `ownership` (and ours to write?),
 //! `schema` (are the tables still ours?), `rows` (reading records, every one of them hostile),
-//! `transaction` (writing), `revision`, `audit` (references), `history` (reading back), `changes`
-//! (what lies between revisions), `chain` and `verify` (is all as it was written?), `scrub` (is what
-//! is served, asked again and again?), `retention` (what may go), `backup`, `snapshot` (the
-//! last-known-good, a database of its own). No other room knows SQLite.
+//! `transaction` (writing), `revision`, `audit` (references), `head` (where it ends), `history`
+//! (reading back), `changes` (what lies between revisions), `chain` and `verify` (is all as it was
+//! written?), `scrub` (is what is served, asked again and again?), `retention` (what may go),
+//! `backup`, `snapshot` (the last-known-good, a database of its own). No other room knows SQLite.
 //! Not here: whether a change is let in (`change` and `guard`), whether what was read is fit to be
 //! served (`check`).
 
@@ -17,6 +17,7 @@ mod backup;
 mod chain;
 mod changes;
 mod error;
+mod head;
 mod history;
 mod identity;
 mod open;
@@ -54,7 +55,7 @@ pub use rows::{BadRow, Content, FreezeRow, Loaded, ZoneRow};
 pub use schema::Mended;
 pub use scrub::{Pause, Scrubbed, differing, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
-pub use transaction::Transaction;
+pub use transaction::{AuditFlaws, Transaction};
 pub use verify::{Verification, verify};
 
 /// Seconds; RFC 2181 §8.
@@ -112,7 +113,7 @@ impl Store {
 
     /// Id and hash of the last audit row; 0 and zeros where there is none.
     pub fn audit_head(&self) -> Result<(i64, String), StoreError> {
-        let head = audit::head(&self.connection)?;
+        let head = head::end(&self.connection)?.head;
         Ok((head.id, audit::hex(&head.hash)))
     }
 

@@ -77,6 +77,8 @@ impl WriterThread {
         let mut begin = || {
             let tx = store.begin()?;
             self.upkeep.look_again(&path, tx.mend_schema()?);
+            let flaws = tx.audit_flaws()?;
+            self.upkeep.found_audit(&path, flaws, &self.counters);
             // A store that was put back may be older than the snapshot: nothing that protects is
             // forgotten for that.
             let mut kept = read_policies(tx.value("policies")?.as_deref());
