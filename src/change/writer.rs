@@ -1,10 +1,12 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 //!
 //! In `begin` is how it comes to what is served first, in `again` which zones it looks at twice, in
-//! `trouble` what it does about a store that is damaged, full or locked.
+//! `trouble` what it does about a store that is damaged, full or locked, in `panics` what about a fault
+//! of our own.
 
 mod again;
 mod begin;
+mod panics;
 mod trouble;
 
 use std::cell::RefCell;
@@ -37,6 +39,8 @@ use crate::store::{StoreError, Transaction};
 use crate::zone::{Published, Reader, Writer};
 use again::Again;
 
+pub(super) use panics::run_to_the_end;
+
 /// Submissions that share one commit.
 const GROUP_MAX: usize = 256;
 
@@ -62,6 +66,7 @@ pub(super) struct WriterThread {
     upkeep: Upkeep,
     scrubber: Scrubber,
     trouble: trouble::Trouble,
+    panicked: Option<Instant>,
     board: Arc<Board>,
     counters: Counters,
 }
@@ -111,6 +116,7 @@ impl WriterThread {
             upkeep: Upkeep::new(settings.store.retention),
             scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders, reader),
             trouble: trouble::Trouble::default(),
+            panicked: None,
             settings,
             freezes: Vec::new(),
             lost: BTreeSet::new(),
@@ -157,18 +163,22 @@ impl WriterThread {
             for order in incoming.try_iter().take(GROUP_MAX - 1) {
                 take(order);
             }
-            for report in reports {
-                self.scrubbed(report);
-            }
-            self.turn(jobs);
-            self.raise_alarms();
-            for reload in reloads {
-                self.reload(reload);
-            }
+            self.survive(|thread| {
+                for report in reports {
+                    thread.scrubbed(report);
+                }
+                thread.turn(jobs);
+                thread.raise_alarms();
+            });
+            self.survive(|thread| {
+                for reload in reloads {
+                    thread.reload(reload);
+                }
+            });
         }
         self.repeats.end(Instant::now());
         if self.repeats.is_due(Instant::now()) {
-            self.turn(Vec::new());
+            self.survive(|thread| thread.turn(Vec::new()));
         }
         self.upkeep.tell_head(&mut self.custody);
         self.custody.close();
@@ -216,7 +226,7 @@ impl WriterThread {
                 clock.published();
                 counters.store_seen();
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    job.answer(&counters, outcome);
+                    job.answer(outcome);
                 }
                 self.upkeep.committed(&mut self.custody);
             }
@@ -273,6 +283,7 @@ impl WriterThread {
             .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission, clock))
             .collect::<Result<Vec<Outcome>, StoreError>>()
             .map_err(TurnError::Writing)?;
+        panics::provoke(jobs, panics::BEFORE_THE_COMMIT);
         let reserve = turn.to_reserve(&self.ceilings);
         if !reserve.is_empty() {
             self.keeper
@@ -281,6 +292,7 @@ impl WriterThread {
         }
         let head = tx.audit_head().map_err(TurnError::Writing)?;
         tx.commit().map_err(TurnError::Writing)?;
+        panics::provoke(jobs, panics::AFTER_THE_COMMIT);
         clock.committed();
         self.ceilings.extend(reserve);
         self.custody.committed(version);
@@ -343,7 +355,7 @@ impl WriterThread {
 
     fn answer_all(&self, jobs: Vec<Job>, outcome: &Outcome) {
         for job in jobs {
-            job.answer(&self.counters, outcome.clone());
+            job.answer(outcome.clone());
         }
     }
 

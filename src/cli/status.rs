@@ -16,6 +16,8 @@ struct Status {
     freezes: Vec<Freeze>,
     /// What is odd about the store though nothing holds.
     #[serde(default)]
+    /// Why changes fail; it is one of the notices.
+    failing: Option<String>,
     notices: Vec<String>,
     zones: Vec<Zone>,
 }
@@ -114,10 +116,13 @@ pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
         .filter(|zone| zone.is_troubled())
         .map(|zone| zone.zone.as_str())
         .collect();
-    if troubled.is_empty() {
+    if !troubled.is_empty() {
+        eprintln!("not live: {}", troubled.join(", "));
+    } else if status.failing.is_some() {
+        eprintln!("changes fail");
+    } else {
         return Ok(Exit::Done);
     }
-    eprintln!("not live: {}", troubled.join(", "));
     Ok(Exit::Wanting)
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,9 @@ use crate::zone::{Reader, ZoneImage};
 const BATCH: Duration = Duration::from_secs(1);
 /// How long a serial block waits for the disk before the update that needs it fails.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A value with this key has the thread panic in test builds.
+const FAULTY: &str = "faulty";
 
 /// How far the snapshot has come.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -143,6 +147,7 @@ impl Keeper {
             values_pending: BTreeSet::new(),
             ceilings,
             since: None,
+            has_failed: false,
             report: report.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -241,6 +246,8 @@ struct Worker {
     ceilings: HashMap<Name, u32>,
     /// When the oldest of what is pending came.
     since: Option<Instant>,
+    /// It panicked: what it knows of the file is not to be trusted.
+    has_failed: bool,
     report: Arc<Mutex<Report>>,
 }
 
@@ -250,24 +257,52 @@ impl Worker {
             let wait = self
                 .since
                 .map_or(BATCH * 5, |since| BATCH.saturating_sub(since.elapsed()));
-            match incoming.recv_timeout(wait) {
+            let order = match incoming.recv_timeout(wait) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.flush();
+                    self.survive(Worker::flush);
                     if let Some(Err(error)) = self.snapshot.take().map(Snapshot::close) {
                         tracing::error!(snapshot = %self.path.display(), "snapshot: {error}");
                     }
                     return;
                 }
-                Ok(order) => self.take(order),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if self.file.is_some() && !self.is_ours() {
-                self.begin_anew("it is no longer whole on its path");
-            }
-            if self.since.is_some_and(|since| since.elapsed() >= BATCH) {
-                self.flush();
-            }
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
+            self.survive(|worker| worker.work(order));
         }
+    }
+
+    fn work(&mut self, order: Option<Order>) {
+        if std::mem::take(&mut self.has_failed) {
+            self.snapshot = Snapshot::open_existing(&self.path).ok();
+            self.file = self.snapshot.as_ref().and_then(|_| file_id(&self.path));
+            self.catch_up(HashMap::new());
+        }
+        if let Some(order) = order {
+            self.take(order);
+        }
+        if self.file.is_some() && !self.is_ours() {
+            self.begin_anew("it is no longer whole on its path");
+        }
+        if self.since.is_some_and(|since| since.elapsed() >= BATCH) {
+            self.flush();
+        }
+    }
+
+    /// Does a part of the work. After a panic in it the file is opened anew, and compared with what is
+    /// served: what was about to be written is not forgotten.
+    fn survive(&mut self, work: impl FnOnce(&mut Worker)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_ok() {
+            return;
+        }
+        let path = self.path.display();
+        tracing::error!(snapshot = %path, "snapshot: the thread that writes it failed, and goes on");
+        lock(&self.report).trouble = Some("the thread that writes it failed; see the log".into());
+        (self.snapshot, self.file, self.has_failed) = (None, None, true);
+        self.values_pending.extend(self.values.keys());
+        self.since = Some(Instant::now());
+        // Whatever it is about may come again at once.
+        std::thread::sleep(BATCH / 8);
     }
 
     fn take(&mut self, order: Order) {
@@ -286,6 +321,9 @@ impl Worker {
                 self.removed.insert(zone);
             }
             Order::Value(key, value) => {
+                if cfg!(test) && key == FAULTY {
+                    panic!("{key}");
+                }
                 self.values.insert(key, value);
                 self.values_pending.insert(key);
             }

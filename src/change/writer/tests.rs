@@ -5,7 +5,6 @@ use std::path::Path as FilePath;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
 use super::*;
 use crate::change::tests::{ZONE, addition, import, name, settings, sql, submission};
@@ -46,8 +45,8 @@ impl Stage {
     }
 
     fn ask(&mut self, submission: Submission) -> Outcome {
-        let (reply, outcome) = oneshot::channel();
-        self.thread.turn(vec![Job { submission, reply }]);
+        let (job, outcome) = Job::new(submission, &self.thread.counters);
+        self.thread.turn(vec![job]);
         outcome.blocking_recv().unwrap()
     }
 
