@@ -11,7 +11,8 @@
 //! a hold), `custody` (losing and regaining the store), `scrubber` (looking for damage), `alarm`
 //! (holds that last), `reload` and `policy` (a new configuration, and the last one of zones that it
 //! does not name), `account` (audit rows), `repair` (what to tell the operator), `standing` (what a
-//! zone is served with although it should not be so), `repeats` (refusals in a flood), `upkeep` and
+//! zone is served with although it should not be so), `repeats` (refusals in a flood), `known`
+//! (updates that are not applied again), `upkeep` and
 //! `retention` (what is done while nobody waits), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
@@ -24,6 +25,7 @@ mod decide;
 mod edits;
 mod ending;
 mod judge;
+mod known;
 mod members;
 mod policy;
 mod reach;

@@ -20,6 +20,7 @@ use super::board::Board;
 use super::custody::{Custody, Extent, Watched};
 use super::decide::decide;
 use super::edits::Contested;
+use super::known::Known;
 use super::policy::Policy;
 use super::reach::Reach;
 use super::reconcile::{self, Desk, Reading};
@@ -62,6 +63,7 @@ pub(super) struct WriterThread {
     standing: Standing,
     alarms: Alarms,
     repeats: Repeats,
+    known: Known,
     reach: RefCell<Reach>,
     upkeep: Upkeep,
     scrubber: Scrubber,
@@ -112,6 +114,7 @@ impl WriterThread {
             ),
             ceilings: keepsake.ceilings.clone(),
             repeats: Repeats::default(),
+            known: Known::default(),
             reach: RefCell::default(),
             upkeep: Upkeep::new(settings.store.retention),
             scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders, reader),
@@ -257,6 +260,7 @@ impl WriterThread {
             keepsake: &keepsake,
             contested: &mut self.contested,
             repeats: &mut self.repeats,
+            known: &self.known,
             reach: &self.reach,
         };
         if extent != Extent::Nothing {
@@ -310,6 +314,8 @@ impl WriterThread {
         self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
         let published = self.publisher.current();
+        self.known.remember(turn.accepted.iter().cloned());
+        self.keeper.accepted(turn.accepted);
         for zone in &turn.removed {
             self.keeper.remove(zone);
         }

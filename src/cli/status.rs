@@ -14,10 +14,11 @@ struct Status {
     server: Process,
     snapshot: Snapshot,
     freezes: Vec<Freeze>,
+    /// Why changes fail; it is one of the notices.
+    #[serde(default)]
+    failing: Option<String>,
     /// What is odd about the store though nothing holds.
     #[serde(default)]
-    /// Why changes fail; it is one of the notices.
-    failing: Option<String>,
     notices: Vec<String>,
     zones: Vec<Zone>,
 }

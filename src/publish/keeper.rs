@@ -3,7 +3,7 @@
 //! Promotions are gathered for up to a second and written in one transaction. A snapshot that is
 //! damaged, or gone from its path, is set aside and written anew from what is served.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::rr::Name;
-use crate::store::{Extent, Promotion, Snapshot, StoreError, set_aside};
+use crate::store::{
+    ACCEPTED_MAX, Accepted, Extent, Promotion, RETRANSMIT_US, Snapshot, StoreError, set_aside,
+};
 use crate::zone::{Reader, ZoneImage};
 
 /// How long promotions are gathered.
@@ -55,6 +57,8 @@ enum Order {
     },
     Remove(Name),
     Value(&'static str, String),
+    /// Updates that are not to be applied again; to be told before what they changed.
+    Accepted(Vec<Arc<Accepted>>),
     /// Compare with what is served, and write where it differs.
     CatchUp(HashMap<Name, Since>),
     /// Somebody who read the file says that it is damaged, or gone.
@@ -145,6 +149,8 @@ impl Keeper {
             removed: BTreeSet::new(),
             values: BTreeMap::new(),
             values_pending: BTreeSet::new(),
+            accepted: VecDeque::new(),
+            accepted_pending: 0,
             ceilings,
             since: None,
             has_failed: false,
@@ -196,6 +202,13 @@ impl Keeper {
         self.send(Order::Value(key, value));
     }
 
+    /// Updates that were accepted; to be called before what they changed is promoted.
+    pub fn accepted(&self, accepted: Vec<Arc<Accepted>>) {
+        if !accepted.is_empty() {
+            self.send(Order::Accepted(accepted));
+        }
+    }
+
     /// Writes serial ceilings; on disk when this returns.
     pub fn reserve(&self, ceilings: Vec<(Name, u32)>) -> Result<(), String> {
         let (reply, answer) = mpsc::sync_channel(1);
@@ -243,6 +256,9 @@ struct Worker {
     removed: BTreeSet<Name>,
     values: BTreeMap<&'static str, String>,
     values_pending: BTreeSet<&'static str>,
+    /// The latest, the oldest first; of these so many, at the end, are not written yet.
+    accepted: VecDeque<Arc<Accepted>>,
+    accepted_pending: usize,
     ceilings: HashMap<Name, u32>,
     /// When the oldest of what is pending came.
     since: Option<Instant>,
@@ -300,6 +316,7 @@ impl Worker {
         lock(&self.report).trouble = Some("the thread that writes it failed; see the log".into());
         (self.snapshot, self.file, self.has_failed) = (None, None, true);
         self.values_pending.extend(self.values.keys());
+        self.accepted_pending = self.accepted.len();
         self.since = Some(Instant::now());
         // Whatever it is about may come again at once.
         std::thread::sleep(BATCH / 8);
@@ -327,6 +344,7 @@ impl Worker {
                 self.values.insert(key, value);
                 self.values_pending.insert(key);
             }
+            Order::Accepted(accepted) => self.accept(accepted),
             Order::Reserve(ceilings, reply) => {
                 let _ = reply.send(self.reserve(ceilings));
                 return;
@@ -364,6 +382,18 @@ impl Worker {
                 extent,
             },
         );
+    }
+
+    fn accept(&mut self, accepted: Vec<Arc<Accepted>>) {
+        self.accepted_pending += accepted.len();
+        self.accepted.extend(accepted);
+        let newest = self.accepted.back().map_or(0, |last| last.at_unix_us);
+        let since = newest.saturating_sub(RETRANSMIT_US);
+        let is_old = |one: &Arc<Accepted>| one.at_unix_us < since;
+        while self.accepted.len() > ACCEPTED_MAX || self.accepted.front().is_some_and(is_old) {
+            self.accepted.pop_front();
+        }
+        self.accepted_pending = self.accepted_pending.min(self.accepted.len());
     }
 
     fn reserve(&mut self, ceilings: Vec<(Name, u32)>) -> Result<(), String> {
@@ -495,6 +525,7 @@ impl Worker {
             self.add(image, revision, Extent::Whole);
         }
         self.values_pending.extend(self.values.keys());
+        self.accepted_pending = self.accepted.len();
         let opened = set_aside(&self.path).and_then(|aside| {
             for (from, to) in aside {
                 tracing::warn!(from = %from.display(), to = %to.display(), "snapshot: set aside");
@@ -513,8 +544,10 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        let waits =
-            !self.pending.is_empty() || !self.removed.is_empty() || !self.values_pending.is_empty();
+        let waits = !self.pending.is_empty()
+            || !self.removed.is_empty()
+            || !self.values_pending.is_empty()
+            || self.accepted_pending > 0;
         if !waits && self.snapshot.is_some() {
             self.since = None;
             return;
@@ -532,8 +565,11 @@ impl Worker {
             .iter()
             .map(|key| (*key, self.values[key].clone()))
             .collect();
-        match snapshot.promote(&promotions, &removed, &values) {
+        let written = self.accepted.len() - self.accepted_pending;
+        let accepted: Vec<_> = self.accepted.range(written..).cloned().collect();
+        match snapshot.promote(&promotions, &removed, &values, &accepted) {
             Ok(()) => {
+                self.accepted_pending = 0;
                 self.removed.clear();
                 self.values_pending.clear();
                 self.since = None;

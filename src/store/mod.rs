@@ -4,13 +4,14 @@
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
 //! `identity` (is the file on the path still the one we opened?), `ownership` (and ours to write?),
 //! `schema` (are the tables still ours?), `rows` (reading records, every one of them hostile),
-//! `transaction` (writing), `revision`, `audit` (references), `head` (where it ends), `history`
-//! (reading back), `changes` (what lies between revisions), `chain` and `verify` (is all as it was
+//! `transaction` (writing), `revision`, `audit` (references), `head` (where it ends), `accepted`
+//! (what is not to be applied again), `history` (reading back), `changes` (what lies between revisions), `chain` and `verify` (is all as it was
 //! written?), `scrub` (is what is served, asked again and again?), `retention` (what may go),
 //! `backup`, `snapshot` (the last-known-good, a database of its own). No other room knows SQLite.
 //! Not here: whether a change is let in (`change` and `guard`), whether what was read is fit to be
 //! served (`check`).
 
+mod accepted;
 mod aside;
 mod audit;
 mod backup;
@@ -41,6 +42,7 @@ use rusqlite::Connection;
 use crate::rr::Name;
 use identity::Identity;
 
+pub use accepted::{ACCEPTED_MAX, Accepted, RETRANSMIT_US};
 pub use aside::set_aside;
 pub use audit::{AuditRow, NewAudit};
 pub use backup::{Backup, backup};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, named_params};
 
+use super::accepted::{self, Accepted};
 use super::audit::{self, Head, NewAudit};
 use super::identity::Identity;
 use super::retention::{self, Pruned, Retention};
@@ -352,6 +353,11 @@ impl<'a> Transaction<'a> {
         not_before_unix: u64,
     ) -> Result<Option<(u64, String, u16)>, StoreError> {
         audit::find_mac(&self.inner, mac, not_before_unix)
+    }
+
+    /// Updates that were accepted since then, the oldest first.
+    pub fn accepted(&self, since_unix_us: i64) -> Result<Vec<Accepted>, StoreError> {
+        accepted::in_audit(&self.inner, since_unix_us)
     }
 
     /// Writes anew what the rows of a zone add up to.

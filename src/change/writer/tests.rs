@@ -202,6 +202,7 @@ fn no_row_is_read_for_somebody_without_any_right_in_the_zone() {
             keepsake: &keepsake,
             contested: &mut thread.contested,
             repeats: &mut thread.repeats,
+            known: &thread.known,
             reach: &thread.reach,
         };
         let mut turn = Turn::new((*thread.publisher.current()).clone(), Vec::new());

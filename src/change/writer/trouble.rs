@@ -55,6 +55,9 @@ impl WriterThread {
             tracing::error!(store = %self.custody.path().display(), "store: {error}");
             self.custody.distrust();
         }
+        if made.is_ok() {
+            self.known.store_is_new();
+        }
         made.is_ok()
     }
 
