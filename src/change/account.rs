@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::judge::{Decision, Judged};
 use super::{Outcome, Refused, RefusedWhy, Submission};
-use crate::guard::{Actor, Override, Verdict};
+use crate::guard::{Actor, Override, Path, Verdict};
 use crate::rr::message::{Rcode, ede};
-use crate::rr::{Record, Serial};
+use crate::rr::{Name, Record, Serial};
 use crate::store::NewAudit;
 use crate::zone::{Diff, Operation};
 
@@ -95,6 +95,61 @@ fn shown(texts: impl Iterator<Item = String>) -> Vec<String> {
     first
 }
 
+/// What came of a change, in the words of the audit.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    outcome: &'a str,
+    rule: Option<&'a str>,
+    reason: &'a str,
+    pub accepted: Option<&'a str>,
+    rcode: Rcode,
+    ede: Option<u16>,
+}
+
+impl Told<'_> {
+    pub(super) const COMMITTED: Told<'static> = Told {
+        outcome: "committed",
+        rule: None,
+        reason: "",
+        accepted: None,
+        rcode: Rcode::NoError,
+        ede: None,
+    };
+
+    pub(super) fn of(decision: &Decision) -> Told<'_> {
+        match decision {
+            Decision::Commit(_) | Decision::Remove => Told::COMMITTED,
+            Decision::Unchanged => Told {
+                outcome: "unchanged",
+                ..Told::COMMITTED
+            },
+            Decision::Refused {
+                rule,
+                reason,
+                accepted,
+                why,
+            } => Told {
+                outcome: "refused",
+                rule: Some(rule),
+                reason,
+                accepted: Some(accepted),
+                rcode: Rcode::Refused,
+                ede: Some(match why {
+                    RefusedWhy::Guard => ede::OTHER,
+                    RefusedWhy::Prohibited => ede::PROHIBITED,
+                    RefusedWhy::NotReady => ede::NOT_READY,
+                }),
+            },
+            Decision::Failed { rcode, reason } => Told {
+                outcome: "failed",
+                reason,
+                rcode: *rcode,
+                ..Told::COMMITTED
+            },
+        }
+    }
+}
+
 /// The audit row of a judged submission.
 pub(super) fn row<'a>(
     submission: &'a Submission,
@@ -103,63 +158,58 @@ pub(super) fn row<'a>(
     moment: Moment,
     mac: Option<&'a [u8]>,
 ) -> NewAudit<'a> {
-    let (outcome, rule, reason, accepted, rcode, ede) = match &judged.decision {
-        Decision::Commit(_) | Decision::Remove => {
-            ("committed", None, "", None, Rcode::NoError, None)
-        }
-        Decision::Unchanged => ("unchanged", None, "", None, Rcode::NoError, None),
-        Decision::Refused {
-            rule,
-            reason,
-            accepted,
-            why,
-        } => (
-            "refused",
-            Some(rule.as_str()),
-            reason.as_str(),
-            Some(accepted.as_str()),
-            Rcode::Refused,
-            Some(match why {
-                RefusedWhy::Guard => ede::OTHER,
-                RefusedWhy::Prohibited => ede::PROHIBITED,
-                RefusedWhy::NotReady => ede::NOT_READY,
-            }),
-        ),
-        Decision::Failed { rcode, reason } => ("failed", None, reason.as_str(), None, *rcode, None),
-    };
+    let told = Told::of(&judged.decision);
     let account = Account {
         operations: &judged.operations,
         diff: &judged.diff,
         ignored: &judged.ignored,
         warnings: &judged.warnings,
         verdict: judged.verdict.as_ref(),
-        accepted,
+        accepted: told.accepted,
         override_: submission.override_.as_ref(),
     };
+    let (zone, path, actor) = (&submission.zone, submission.path, &submission.actor);
     NewAudit {
-        at_unix_us: moment.unix_us,
-        path: submission.path.as_str(),
-        actor: &submission.actor.name,
         source: submission.source.map(|source| source.to_string()),
         transport: submission.transport,
-        zone: Some(&submission.zone),
+        mac: mac.filter(|_| matches!(judged.decision, Decision::Commit(_) | Decision::Unchanged)),
+        ..entry(zone, (path, actor), &account, course, moment, told)
+    }
+}
+
+/// The audit row of what came from nowhere outside.
+pub(super) fn entry<'a>(
+    zone: &'a Name,
+    (path, actor): (Path, &'a Actor),
+    account: &Account<'_>,
+    course: Course,
+    moment: Moment,
+    told: Told<'a>,
+) -> NewAudit<'a> {
+    NewAudit {
+        at_unix_us: moment.unix_us,
+        path: path.as_str(),
+        actor: &actor.name,
+        source: None,
+        transport: None,
+        zone: Some(zone),
         base_revision: course.base_revision,
         revision: course.revision,
         old_serial: course.old_serial.map(|serial| serial.0),
         new_serial: course.new_serial.map(|serial| serial.0),
-        outcome,
-        rule,
-        reason,
-        rcode: rcode.as_str(),
-        ede,
-        mac: mac.filter(|_| matches!(judged.decision, Decision::Commit(_) | Decision::Unchanged)),
+        outcome: told.outcome,
+        rule: told.rule,
+        reason: told.reason,
+        rcode: told.rcode.as_str(),
+        ede: told.ede,
+        mac: None,
         detail: account.detail(),
         duration_us: moment.elapsed_us(),
     }
 }
 
 /// One line for every refusal, with what somebody looking for it would search by.
-pub(super) fn log_refusal(zone: &crate::rr::Name, actor: &Actor, refused: &Refused) {
+pub(super) fn log_refusal(zone: &Name, actor: &Actor, refused: &Refused) {
     tracing::warn!(
         zone = %zone,
         actor = %actor.name,

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::account::{Account, Course, Moment};
-use super::judge::{self, Bench, Commit, Decision, Proposal, Weighed};
+use super::account::{self, Account, Course, Moment, Told};
+use super::judge::{self, Bench, Commit, Decision};
 use super::reconcile::{Case, Desk};
+use super::repair;
 use super::turn::{Note, Turn};
-use super::{RefusedWhy, repair};
+use super::weigh::{self, Asker, Proposal, Weighed};
 use crate::answer;
 use crate::guard::{self, Actor, Path};
 use crate::publish;
-use crate::rr::message::{Rcode, ede};
-use crate::rr::{Key, Name, Serial};
-use crate::store::{Content, NewAudit, NewRevision, StoreError, Transaction};
+use crate::rr::{Key, Name};
+use crate::store::{Content, NewRevision, StoreError, Transaction};
 use crate::zone::{Diff, Published};
 
 /// Why a zone's rows are not fit to be served.
@@ -165,13 +165,10 @@ fn with(view: &Published, case: &Case) -> Published {
 }
 
 fn weigh(bench: &Bench<'_>, case: &Case, after_view: &Published) -> Weighed {
-    judge::weigh(
+    weigh::weigh(
         bench,
         &Proposal {
-            submission_path: Path::HandEdit,
-            actor: &by_hand(),
-            source: None,
-            override_: None,
+            asker: Asker::by_hand(&by_hand()),
             before: &case.served,
             operations: &[],
             diff: &case.diff,
@@ -297,8 +294,8 @@ pub(super) fn take_in(
         new_serial: Some(commit.new_serial),
         ..course
     };
-    let decision = Decision::Unchanged;
-    let row = audit_row(origin, &actor, account, course, moment, &decision);
+    let by = (Path::HandEdit, &actor);
+    let row = account::entry(origin, by, account, course, moment, Told::COMMITTED);
     Ok((revision, tx.add_audit(row)?))
 }
 
@@ -348,17 +345,14 @@ pub(super) fn hold(
     if let Some(refusal) = &unfit.refusal
         && !is_told
     {
-        let accepted = match refusal {
-            Decision::Refused { accepted, .. } => Some(accepted.as_str()),
-            _ => None,
-        };
+        let (actor, moment, told) = (by_hand(), Moment::now(), Told::of(refusal));
         let account = Account {
             operations: &[],
             diff,
             ignored: &[],
             warnings: &[],
             verdict: unfit.verdict.as_ref(),
-            accepted,
+            accepted: told.accepted,
             override_: None,
         };
         let course = Course {
@@ -366,60 +360,12 @@ pub(super) fn hold(
             old_serial: served.soa().map(|soa| soa.serial),
             ..Course::default()
         };
-        let actor = by_hand();
-        let moment = Moment::now();
-        let reference =
-            tx.add_audit(audit_row(origin, &actor, &account, course, moment, refusal))?;
+        let by = (Path::HandEdit, &actor);
+        let reference = tx.add_audit(account::entry(origin, by, &account, course, moment, told))?;
         turn.observe(origin, unfit.verdict.as_ref(), &reference);
         turn.notes
             .push(Note::refused(origin, &actor, refusal, reference, moment));
     }
     turn.hold(origin, &unfit.reason, mend);
     Ok(())
-}
-
-fn audit_row<'a>(
-    zone: &'a Name,
-    actor: &'a Actor,
-    account: &Account<'_>,
-    course: Course,
-    moment: Moment,
-    decision: &'a Decision,
-) -> NewAudit<'a> {
-    let (outcome, rule, reason, rcode, ede) = match decision {
-        Decision::Refused {
-            rule, reason, why, ..
-        } => (
-            "refused",
-            Some(rule.as_str()),
-            reason.as_str(),
-            Rcode::Refused,
-            Some(if *why == RefusedWhy::Guard {
-                ede::OTHER
-            } else {
-                ede::NOT_READY
-            }),
-        ),
-        _ => ("committed", None, "", Rcode::NoError, None),
-    };
-    NewAudit {
-        at_unix_us: moment.unix_us,
-        path: Path::HandEdit.as_str(),
-        actor: &actor.name,
-        source: None,
-        transport: None,
-        zone: Some(zone),
-        base_revision: course.base_revision,
-        revision: course.revision,
-        old_serial: course.old_serial.map(|serial: Serial| serial.0),
-        new_serial: course.new_serial.map(|serial| serial.0),
-        outcome,
-        rule,
-        reason,
-        rcode: rcode.as_str(),
-        ede,
-        mac: None,
-        detail: account.detail(),
-        duration_us: u64::try_from(moment.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-    }
 }

@@ -5,8 +5,8 @@
 //! served, then the answers. Between groups it watches the store for edits by others.
 //!
 //! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it),
-//! `decide` and `judge` (one submission; `unscanned` those that are not well formed), `members` (what
-//! the guard is told of protected names), `startup` and `admission` (store or snapshot), `reconcile`
+//! `decide` and `judge` (one submission; `unscanned` those that are not well formed), `weigh` (what the
+//! rules make of it), `members` (what they are told of protected names), `startup` and `admission` (store or snapshot), `reconcile`
 //! (rows that differ from what is served), `edits` (taking them in, or holding), `ending` (ways out of
 //! a hold), `custody` (losing and regaining the store), `scrubber` (looking for damage), `alarm`
 //! (holds that last), `reload` and `policy` (a new configuration, and the last one of zones that it
@@ -40,6 +40,7 @@ mod startup;
 mod turn;
 mod unscanned;
 mod upkeep;
+mod weigh;
 mod writer;
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use super::account::Moment;
 use super::admission::admit;
 use super::custody::Extent;
 use super::edits::{self, Contested, Unfit, by_hand};
-use super::judge::{self, Bench, Decision, Proposal};
+use super::judge::{self, Bench, Decision};
 use super::known::Known;
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::Turn;
+use super::weigh::{self, Asker, Proposal};
 use super::{Policy, repair};
-use crate::guard::Path;
 use crate::publish;
 use crate::rr::{Name, Rtype};
 use crate::store::{BadRow, Loaded, StoreError, Transaction, ZoneRow};
@@ -273,13 +273,10 @@ fn take_later(
     row: &ZoneRow,
 ) {
     let diff = Diff::between(served, &image);
-    let weighed = judge::weigh(
+    let weighed = weigh::weigh(
         &desk.bench(turn, Moment::now()),
         &Proposal {
-            submission_path: Path::HandEdit,
-            actor: &by_hand(),
-            source: None,
-            override_: None,
+            asker: Asker::by_hand(&by_hand()),
             before: served,
             operations: &[],
             diff: &diff,
@@ -339,3 +336,6 @@ fn bad_row(bad: &BadRow, count: usize) -> String {
         bad.id, bad.owner, bad.rtype, bad.rdata, bad.reason
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,18 @@
 //! names with fewer members than their policy asks for (P8: it is served all the same, and says so).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::{Policy, members};
-use crate::check::{self, Severity};
+use crate::check::{self, Limits, Severity};
 use crate::rr::Name;
-use crate::zone::Published;
+use crate::zone::{Published, ZoneImage};
+
+/// Times as long as a check took until the next one: what it costs grows with the zone.
+const REST: u32 = 8;
 
 /// Which zones are to be looked at again.
 #[derive(Default)]
@@ -15,6 +21,8 @@ pub(super) struct Standing {
     breached: BTreeSet<Name>,
     flawed: BTreeSet<Name>,
     unchecked: BTreeSet<Name>,
+    checking: Option<Checking>,
+    not_before: Option<Instant>,
     /// Zones that have a stanza and no data, and for which the zone above them answers.
     waiting: Vec<Name>,
 }
@@ -95,25 +103,82 @@ impl Standing {
         }
     }
 
-    /// Checks one zone, while nobody waits for an answer.
+    /// Has one zone checked at a time, elsewhere, and tells what was found in the last one.
     pub(super) fn check_next(&mut self, policy: &Policy, published: &Published, board: &Board) {
-        let Some(zone) = self.unchecked.pop_first() else {
+        match self.checking.take() {
+            Some(checking) if !checking.thread.is_finished() => self.checking = Some(checking),
+            Some(checking) => self.checked(checking, published, board),
+            None if self.not_before.is_some_and(|at| Instant::now() < at) => {}
+            None => self.checking = self.next(published, &policy.limits),
+        }
+    }
+
+    fn next(&mut self, published: &Published, limits: &Limits) -> Option<Checking> {
+        let zone = self.unchecked.pop_first()?;
+        let image = image(published, &zone)?.clone();
+        Some(Checking::start(zone, image, limits.clone()))
+    }
+
+    fn checked(&mut self, checking: Checking, published: &Published, board: &Board) {
+        let Checking {
+            zone,
+            image: checked,
+            thread,
+        } = checking;
+        let Ok((errors, took)) = thread.join() else {
+            // It would end in the same way again.
+            tracing::error!(%zone, "the check of the whole zone panicked");
             return;
         };
-        let Some(served) = published.zone(&zone).and_then(|served| served.zone()) else {
+        self.not_before = Some(Instant::now() + took * REST);
+        let Some(image) = image(published, &zone) else {
             return;
         };
-        let errors: Vec<String> = check::full(&served.image, &policy.limits)
-            .iter()
-            .filter(|finding| finding.severity >= Severity::Error)
-            .map(ToString::to_string)
-            .collect();
+        // No change can have added an error meanwhile; it may have mended one.
+        if !errors.is_empty() && !Arc::ptr_eq(image, &checked) {
+            self.unchecked.insert(zone.clone());
+        }
         match errors.is_empty() {
             true => self.flawed.remove(&zone),
             false => self.flawed.insert(zone.clone()),
         };
         board.note_findings(&zone, errors);
     }
+}
+
+/// A check of a whole zone under way.
+struct Checking {
+    zone: Name,
+    image: Arc<ZoneImage>,
+    thread: JoinHandle<(Vec<String>, Duration)>,
+}
+
+impl Checking {
+    fn start(zone: Name, image: Arc<ZoneImage>, limits: Limits) -> Checking {
+        let seen = image.clone();
+        let thread = std::thread::Builder::new()
+            .name("check".into())
+            .spawn(move || {
+                let begun = Instant::now();
+                let errors = check::full(&seen, &limits)
+                    .iter()
+                    .filter(|finding| finding.severity >= Severity::Error)
+                    .map(ToString::to_string)
+                    .collect();
+                (errors, begun.elapsed())
+            })
+            .expect("a thread can be started");
+        Checking {
+            zone,
+            image,
+            thread,
+        }
+    }
+}
+
+fn image<'p>(published: &'p Published, zone: &Name) -> Option<&'p Arc<ZoneImage>> {
+    let served = published.zone(zone)?.zone()?;
+    Some(&served.image)
 }
 
 fn breaches(policy: &Policy, published: &Published, zone: &Name) -> Vec<String> {

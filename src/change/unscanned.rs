@@ -1,6 +1,7 @@
 //! Updates that the prescan does not let through (RFC 2136 §3.4.1).
 
-use super::judge::{Bench, Decision, Judged, Proposal, failed, refusal, weigh};
+use super::judge::{Bench, Decision, Judged, failed, refusal};
+use super::weigh::{Asker, Proposal, weigh};
 use super::{RefusedWhy, Submission};
 use crate::update;
 use crate::zone::{Diff, ZoneImage};
@@ -18,10 +19,7 @@ pub(super) fn judge(
     let weighed = weigh(
         bench,
         &Proposal {
-            submission_path: submission.path,
-            actor: &submission.actor,
-            source: submission.source.map(|source| source.ip()),
-            override_: submission.override_.as_ref(),
+            asker: Asker::of(submission),
             before: image,
             operations: &operations,
             diff: &Diff::default(),

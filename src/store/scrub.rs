@@ -80,7 +80,8 @@ fn read(settings: &Settings, pause: Pause, found: &mut Scrubbed) -> Result<(), S
 }
 
 /// The owners, as they are written, of which the rows are not what an image has: of one at the
-/// revision that the zone is at. `None` where that is another, or where they are too many to be listed.
+/// revision that the zone is at. `None` where that is another, or where they cannot be listed: too
+/// many, or one that is not text.
 pub fn differing(
     settings: &Settings,
     pause: Pause,
@@ -96,8 +97,11 @@ pub fn differing(
     }
     let mut comparison = Comparison::new(image);
     rows::each_rrset(&read, image.origin(), |owner, rrset| {
-        comparison.take(owner, rrset);
-        comparison.owners.len() <= OWNERS_MAX
+        match owner {
+            Some(owner) => comparison.take(owner, rrset),
+            None => comparison.is_futile = true,
+        }
+        !comparison.is_futile && comparison.owners.len() <= OWNERS_MAX
     })?;
     Ok(comparison.end())
 }
@@ -106,6 +110,8 @@ pub fn differing(
 struct Comparison<'a> {
     image: &'a ZoneImage,
     owners: BTreeSet<String>,
+    /// One of them cannot be listed.
+    is_futile: bool,
     /// Those that are as they should be, by a hash: there may be millions.
     same: HashSet<u64>,
     hashes: RandomState,
@@ -116,6 +122,7 @@ impl<'a> Comparison<'a> {
         Comparison {
             image,
             owners: BTreeSet::new(),
+            is_futile: false,
             same: HashSet::with_capacity(image.rrset_count()),
             hashes: RandomState::new(),
         }
@@ -137,7 +144,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn end(mut self) -> Option<BTreeSet<String>> {
-        if self.same.len() < self.image.rrset_count() {
+        if !self.is_futile && self.same.len() < self.image.rrset_count() {
             for node in self.image.iter() {
                 let is_same = |rrset: &std::sync::Arc<RrSet>| {
                     self.same.contains(&self.hash(node.name(), rrset.rtype()))
@@ -150,7 +157,8 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
-        (self.owners.len() <= OWNERS_MAX).then_some(self.owners)
+        let is_listed = !self.is_futile && self.owners.len() <= OWNERS_MAX;
+        is_listed.then_some(self.owners)
     }
 }
 

@@ -59,6 +59,8 @@ fn play(lab: &Lab, records: &Value, words: &[&str]) -> Vec<Told> {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("ANSIBLE_CONFIG", home.join("ansible.cfg"))
         .env("ANSIBLE_HOME", home.join(".ansible"))
+        // Else in the home that the system knows, whatever HOME says.
+        .env("ANSIBLE_REMOTE_TMP", home.join("tmp"))
         .env("ANSIBLE_COLLECTIONS_PATH", clients.join("ansible"))
         // The results of the module too.
         .arg("-v")

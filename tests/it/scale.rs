@@ -34,8 +34,8 @@ fn number(variable: &str, here: u64) -> u64 {
 /// What the writer may work for one thing that happens, however large the store is; and for each row
 /// that is touched.
 fn writer_may_work(rows: u64) -> Duration {
-    let once = number("LASTGOOD_WRITER_MS", 400);
-    let each = number("LASTGOOD_WRITER_ROW_US", 3_000);
+    let once = number("LASTGOOD_WRITER_MS", 250);
+    let each = number("LASTGOOD_WRITER_ROW_US", 1_000);
     Duration::from_millis(once) + Duration::from_micros(each * rows)
 }
 
@@ -145,16 +145,12 @@ impl Stage {
         measured.of("writer") / measured.updates.count() as u32
     }
 
-    /// The writer's work beside that for the updates.
-    fn writer_beside_updates(quiet: Duration, measured: &Measured) -> Duration {
-        let updates = quiet * measured.updates.count() as u32;
-        measured.of("writer").saturating_sub(updates)
-    }
-
     #[track_caller]
     fn writer_worked_little(what: &str, quiet: Duration, measured: &Measured, rows: u64) {
-        let worked = Stage::writer_beside_updates(quiet, measured);
-        let most = writer_may_work(rows);
+        let updates = quiet * measured.updates.count() as u32;
+        let worked = measured.of("writer").saturating_sub(updates);
+        // What an update costs is not the same from one second to the next.
+        let most = writer_may_work(rows) + updates / 2;
         println!("  beside the updates the writer worked {worked:.1?}, at most {most:?}");
         assert!(worked <= most, "{what}: the writer worked {worked:?}");
     }

@@ -1,6 +1,8 @@
 //! Differences from the others that we stand by, each with its reason and the RFC section for it.
 //! `docs/conformance.md` has each by name.
 
+use std::iter::{once, successors};
+
 use lastgood::rr::message::CLASS_ANY;
 use lastgood::rr::{Name, Rtype};
 
@@ -186,7 +188,11 @@ fn spelling_kept(case: &Case, theirs: &View) -> bool {
     let image = &case.zone.image;
     let name = |record: &Record| Name::from_wire(&record.owner).expect("a name");
     let in_data = |record: &Record| {
-        let rrset = image.rrset(&name(record), record.rtype);
+        let owner = name(record);
+        let wildcards = successors(owner.parent(), Name::parent)
+            .filter_map(|ancestor| ancestor.child(b"*").ok());
+        let mut owners = once(owner).chain(wildcards);
+        let rrset = owners.find_map(|owner| image.rrset(&owner, record.rtype));
         matches!(record.rtype, Rtype::NS | Rtype::CNAME | Rtype::MX)
             && rrset.is_some_and(|rrset| rrset.body().iter().any(u8::is_ascii_uppercase))
     };

@@ -10,7 +10,6 @@ use super::*;
 use crate::change::tests::{ZONE, addition, import, name, settings, sql, submission};
 use crate::change::{Body, RefusedWhy, Submission, ZonePolicy};
 use crate::guard::Path;
-use crate::guard::tests::FAULTY;
 use crate::zone::{self, Served};
 
 /// Longer than scrubs which bring about each other are apart.
@@ -60,12 +59,9 @@ impl Stage {
         served.zone().unwrap().hold.is_some()
     }
 
-    /// Somebody adds a name by hand on which a rule errs.
+    /// Somebody deletes one of the two name servers by hand, which is one too many.
     fn hold(&mut self) {
-        self.sql(&format!(
-            "INSERT INTO record (zone, owner, ttl, type, rdata) \
-             VALUES ('{ZONE}', '{FAULTY}.{ZONE}', 60, 'A', '192.0.2.9')"
-        ));
+        self.sql("DELETE FROM record WHERE rdata = 'ns2.a.'");
         self.thread.turn(Vec::new());
         assert!(self.is_held());
     }
@@ -88,14 +84,15 @@ impl Stage {
     }
 }
 
-/// An update that takes away what somebody added.
+/// An update that adds what somebody deleted.
 fn repair() -> Body {
     let mut octets = vec![0, 1, 0x28, 0, 0, 1, 0, 0, 0, 1, 0, 0];
     octets.extend_from_slice(name(ZONE).as_wire());
     octets.extend_from_slice(&[0, 6, 0, 1]);
-    octets.extend_from_slice(name(&format!("{FAULTY}.{ZONE}")).as_wire());
-    // Class ANY, type ANY: the whole name.
-    octets.extend_from_slice(&[0, 255, 0, 255, 0, 0, 0, 0, 0, 0]);
+    octets.extend_from_slice(name(ZONE).as_wire());
+    let server = name("ns2.a.");
+    octets.extend_from_slice(&[0, 2, 0, 1, 0, 0, 0, 60, 0, server.as_wire().len() as u8]);
+    octets.extend_from_slice(server.as_wire());
     Body::Update {
         message: crate::update::parse(&octets).unwrap(),
         mac: b"repair".to_vec(),
@@ -109,6 +106,7 @@ fn by(key: &str, body: Body) -> Submission {
 #[test]
 fn a_zone_that_holds_is_not_scrubbed_without_end() {
     let mut stage = Stage::of(&[]);
+    assert_eq!(stage.scrubs(), 1, "after the start");
     stage.hold();
     assert_eq!(stage.scrubs(), 1, "for the commit of somebody else");
     assert!(stage.is_held());
@@ -123,6 +121,7 @@ fn a_zone_that_holds_is_not_scrubbed_without_end() {
 #[test]
 fn a_zone_without_data_is_not_scrubbed_without_end() {
     let mut stage = Stage::of(&["nothing.test."]);
+    assert_eq!(stage.scrubs(), 1, "after the start");
     let published = stage.thread.publisher.current();
     let nothing = published.zone(&name("nothing.test.")).unwrap();
     assert!(matches!(&**nothing, Served::Unavailable { .. }));
@@ -175,7 +174,7 @@ fn a_hold_can_be_ended_after_a_group_that_found_the_store_locked() {
             other => panic!("{other:?}"),
         }
         assert!(
-            start.elapsed() < Duration::from_secs(20),
+            start.elapsed() < Duration::from_secs(60),
             "it is never judged again"
         );
         std::thread::sleep(Duration::from_millis(10));

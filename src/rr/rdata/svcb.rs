@@ -72,14 +72,21 @@ pub(super) fn check(params: &[u8]) -> Result<&[u8], Flaw> {
             mandatory = value;
         }
     }
-    // §8: a client throws away the record otherwise. Both lists ascend.
-    let mut own = split(params).flatten().map(|(key, _)| key);
-    for key in mandatory.chunks_exact(2).map(key_of) {
-        if !own.any(|own| own == key) {
-            return Err(format!("{} is mandatory and not there", name(key)).into());
-        }
+    // §8: a client throws away the record otherwise.
+    let own = split(params).flatten().map(|(key, _)| key);
+    match first_missing(mandatory.chunks_exact(2).map(key_of), own) {
+        Some(key) => Err(format!("{} is mandatory and not there", name(key)).into()),
+        None => Ok(params),
     }
-    Ok(params)
+}
+
+/// The first of the mandatory keys that is not there. Both lists ascend, so each is gone through once:
+/// there may be ten thousand of them.
+fn first_missing(
+    mut mandatory: impl Iterator<Item = u16>,
+    mut own: impl Iterator<Item = u16>,
+) -> Option<u16> {
+    mandatory.find(|key| !own.any(|own| own == *key))
 }
 
 fn key_of(octets: &[u8]) -> u16 {
@@ -305,4 +312,29 @@ fn ids(value: &[u8]) -> Option<Vec<u8>> {
         wire.extend_from_slice(&id);
     }
     Some(wire)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn the_parameters_are_gone_through_once_however_many_are_mandatory() {
+        let steps = Cell::new(0);
+        let own = |step| {
+            (1..10_001)
+                .step_by(step)
+                .inspect(|_| steps.set(steps.get() + 1))
+        };
+        assert_eq!(first_missing(1..10_001, own(1)), None);
+        assert_eq!(steps.take(), 10_000);
+        assert_eq!(first_missing((1..10_001).step_by(2), own(1)), None);
+        assert!(steps.take() <= 10_000);
+        assert_eq!(first_missing(1..10_001, own(2)), Some(2));
+        assert!(steps.take() <= 10_000);
+        assert_eq!(first_missing(0..0, own(1)), None);
+        assert_eq!(first_missing(10_000..10_002, own(1)), Some(10_001));
+    }
 }
