@@ -4,16 +4,16 @@
 //! turn on images in memory, accepted diffs and audit rows written, one commit, one swap of what is
 //! served, then the answers. Between groups it watches the store for edits by others.
 //!
-//! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it),
-//! `decide` and `judge` (one submission; `unscanned` those that are not well formed), `weigh` (what the
-//! rules make of it), `members` (what they are told of protected names), `startup` and `admission` (store or snapshot), `reconcile`
-//! (rows that differ from what is served), `edits` (taking them in, or holding), `ending` (ways out of
-//! a hold), `custody` (losing and regaining the store), `scrubber` (looking for damage), `alarm`
-//! (holds that last), `reload` and `policy` (a new configuration, and the last one of zones that it
-//! does not name), `account` (audit rows), `repair` (what to tell the operator), `standing` (what a
-//! zone is served with although it should not be so), `repeats` (refusals in a flood), `known`
-//! (updates that are not applied again), `upkeep` and
-//! `retention` (what is done while nobody waits), `board` (status).
+//! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it), `decide`
+//! and `judge` (one submission; `unscanned` those that are not well formed), `weigh` (what the rules
+//! make of it), `members` (what they are told of protected names), `startup` and `admission` (store
+//! or snapshot), `reconcile` (rows that differ from what is served), `edits` (taking them in, or
+//! holding), `ending` (ways out of a hold), `custody` (losing and regaining the store), `scrubber`
+//! (looking for damage), `alarm` (holds that last), `reload` and `policy` (a new configuration, and
+//! the last one of zones that it does not name), `account` (audit rows), `repair` (what to tell the
+//! operator), `standing` (what a zone is served with although it should not be so), `repeats`
+//! (refusals in a flood), `known` (updates that are not applied again), `upkeep` and `retention`
+//! (what is done while nobody waits), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
 mod account;
