@@ -179,6 +179,7 @@ async fn status(State(server): State<Server>) -> impl IntoResponse {
             "trouble": snapshot.trouble,
         },
         "freezes": server.change.freezes(),
+        "failing": server.change.failing(),
         "notices": server.change.notices(),
         "zones": zones,
     }))

@@ -66,6 +66,8 @@ struct Sheet {
     notices: Vec<String>,
     /// Why changes fail.
     trouble: Option<String>,
+    /// Why there will be no more changes until somebody starts the server again.
+    death: Option<String>,
     /// Zones that have held for long.
     stale: Vec<String>,
 }
@@ -122,16 +124,26 @@ impl Board {
 
     pub(super) fn notices(&self) -> Vec<String> {
         let sheet = self.sheet();
-        let notices = sheet
-            .trouble
-            .iter()
-            .chain(&sheet.stale)
-            .chain(&sheet.notices);
+        let notices = sheet.death.iter().chain(&sheet.trouble);
+        let notices = notices.chain(&sheet.stale).chain(&sheet.notices);
         notices.cloned().collect()
     }
 
     pub(super) fn set_trouble(&self, trouble: Option<String>) {
         self.sheet().trouble = trouble;
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        let sheet = self.sheet();
+        sheet.death.as_ref().or(sheet.trouble.as_ref()).cloned()
+    }
+
+    pub(super) fn death(&self) -> Option<String> {
+        self.sheet().death.clone()
+    }
+
+    pub(super) fn set_death(&self, death: String) {
+        self.sheet().death = Some(death);
     }
 
     pub(super) fn set_stale(&self, stale: Vec<String>) {

@@ -1,8 +1,11 @@
 //! One submission: judged, written, told.
 
+use std::sync::Arc;
+
 use super::account::{self, Course, Moment};
 use super::ending;
 use super::judge::{self, Bench, Decision, Judged, Stored};
+use super::known::Known;
 use super::reconcile::Desk;
 use super::startup;
 use super::turn::{Note, Turn, refused};
@@ -10,11 +13,8 @@ use super::{Body, Committed, Outcome, Submission};
 use crate::guard::{Freeze, FreezeScope, Verdict};
 use crate::metrics::Clock;
 use crate::rr::Rtype;
-use crate::store::{NewRevision, StoreError, Transaction};
+use crate::store::{Accepted, NewRevision, RETRANSMIT_US, StoreError, Transaction};
 use crate::zone::Diff;
-
-/// A message known by its MAC is not applied again: twice the fudge of TSIG (RFC 8945 §5.2.3).
-const RETRANSMIT_SECS: u64 = 600;
 
 /// Judges one submission and writes what comes of it.
 pub(super) fn decide(
@@ -34,14 +34,9 @@ pub(super) fn decide(
         _ => None,
     };
     if let Some(mac) = mac
-        && let Some((_, reference, _)) =
-            tx.find_mac(mac, moment.unix_secs().saturating_sub(RETRANSMIT_SECS))?
+        && let Some(known) = answered(desk.known, tx, mac, moment)?
     {
-        // The same message once more: it has been applied, and gets its first result.
-        return Ok(Outcome::Unchanged {
-            reference,
-            ignored: Vec::new(),
-        });
+        return Ok(known);
     }
     let judged = clock.judge(|| match &submission.body {
         Body::Accept => ending::judge_acceptance(desk, tx, turn, submission, moment),
@@ -108,11 +103,48 @@ pub(super) fn decide(
             .first(submission, &judged.decision, &reference, moment);
         turn.observe(origin, judged.verdict.as_ref(), &reference);
     }
+    let is_accepted = matches!(judged.decision, Decision::Commit(_) | Decision::Unchanged);
+    if let Some(mac) = mac.filter(|_| is_accepted) {
+        turn.accepted.push(Arc::new(Accepted {
+            mac: mac.into(),
+            reference: reference.clone(),
+            at_unix_us: moment.unix_us,
+        }));
+    }
     let outcome = conclude(turn, submission, judged, course, reference, moment);
     if repeated && let Some(Note::Refused { again, .. }) = turn.notes.last_mut() {
         *again = true;
     }
     Ok(outcome)
+}
+
+/// The same message once more: it has been applied, and gets its first result. Where that cannot be
+/// said, it has to wait.
+fn answered(
+    known: &Known,
+    tx: &Transaction<'_>,
+    mac: &[u8],
+    moment: Moment,
+) -> Result<Option<Outcome>, StoreError> {
+    let since = moment.unix_us.saturating_sub(RETRANSMIT_US) / 1_000_000;
+    let reference = match known.find(mac, moment) {
+        Some(reference) => Some(reference.to_owned()),
+        None => tx
+            .find_mac(mac, u64::try_from(since).unwrap_or_default())?
+            .map(|(_, reference, _)| reference),
+    };
+    if let Some(reference) = reference {
+        return Ok(Some(Outcome::Unchanged {
+            reference,
+            ignored: Vec::new(),
+        }));
+    }
+    Ok(known.unsure_secs(moment).map(|secs| Outcome::Unavailable {
+        reason: format!(
+            "whether this update was applied before the store was lost is not known: for {secs} s \
+             none is taken"
+        ),
+    }))
 }
 
 /// What errs refuses the change (P6): whatever a panic says of us, serving and the other updates go

@@ -4,15 +4,16 @@
 //! turn on images in memory, accepted diffs and audit rows written, one commit, one swap of what is
 //! served, then the answers. Between groups it watches the store for edits by others.
 //!
-//! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it),
-//! `decide` and `judge` (one submission; `unscanned` those that are not well formed), `weigh` (what the
-//! rules make of it), `members` (what they are told of protected names), `startup` and `admission` (store or snapshot), `reconcile`
-//! (rows that differ from what is served), `edits` (taking them in, or holding), `ending` (ways out of
-//! a hold), `custody` (losing and regaining the store), `scrubber` (looking for damage), `alarm`
-//! (holds that last), `reload` and `policy` (a new configuration, and the last one of zones that it
-//! does not name), `account` (audit rows), `repair` (what to tell the operator), `standing` (what a
-//! zone is served with although it should not be so), `repeats` (refusals in a flood), `upkeep` and
-//! `retention` (what is done while nobody waits), `board` (status).
+//! Read in order: `writer` (the thread and the group), `turn` (what becomes true with it), `decide`
+//! and `judge` (one submission; `unscanned` those that are not well formed), `weigh` (what the rules
+//! make of it), `members` (what they are told of protected names), `startup` and `admission` (store
+//! or snapshot), `reconcile` (rows that differ from what is served), `edits` (taking them in, or
+//! holding), `ending` (ways out of a hold), `custody` (losing and regaining the store), `scrubber`
+//! (looking for damage), `alarm` (holds that last), `reload` and `policy` (a new configuration, and
+//! the last one of zones that it does not name), `account` (audit rows), `repair` (what to tell the
+//! operator), `standing` (what a zone is served with although it should not be so), `repeats`
+//! (refusals in a flood), `known` (updates that are not applied again), `upkeep` and `retention`
+//! (what is done while nobody waits), `board` (status).
 //! Not here: what a rule says (`guard`), what a fit zone is (`check`), how rows are kept (`store`).
 
 mod account;
@@ -24,6 +25,7 @@ mod decide;
 mod edits;
 mod ending;
 mod judge;
+mod known;
 mod members;
 mod policy;
 mod reach;
@@ -184,18 +186,43 @@ pub enum RefusedWhy {
     NotReady,
 }
 
-/// A submission and where its outcome goes.
+/// A submission and where its outcome goes. One that is dropped without an answer, by a panic, gets
+/// one all the same.
 struct Job {
     submission: Submission,
-    reply: oneshot::Sender<Outcome>,
+    reply: Option<oneshot::Sender<Outcome>>,
+    counters: Counters,
 }
 
 impl Job {
+    fn new(submission: Submission, counters: &Counters) -> (Job, oneshot::Receiver<Outcome>) {
+        let (reply, outcome) = oneshot::channel();
+        let job = Job {
+            submission,
+            reply: Some(reply),
+            counters: counters.clone(),
+        };
+        (job, outcome)
+    }
+
     /// Counts the outcome, then tells it: whoever knows it finds it counted.
-    fn answer(self, counters: &Counters, outcome: Outcome) {
-        outcome.count(counters, self.submission.path);
-        // Nobody waits any more where a client has gone away.
-        let _ = self.reply.send(outcome);
+    fn answer(mut self, outcome: Outcome) {
+        self.tell(outcome);
+    }
+
+    fn tell(&mut self, outcome: Outcome) {
+        if let Some(reply) = self.reply.take() {
+            outcome.count(&self.counters, self.submission.path);
+            // Nobody waits any more where a client has gone away.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let reason = "the server failed in the middle of it; see its log".into();
+        self.tell(Outcome::Unavailable { reason });
     }
 }
 
@@ -255,9 +282,10 @@ pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Re
         orders.clone(),
     );
     let (keeper, scrub) = (writer.keeper_status(), writer.bell());
+    let told = (board.clone(), counters.clone());
     let thread = std::thread::Builder::new()
         .name("writer".into())
-        .spawn(move || writer.run(&incoming))
+        .spawn(move || writer::run_to_the_end(writer, incoming, told))
         .expect("a thread can be started");
     let thread = Arc::new(std::sync::Mutex::new(Some(thread)));
     Started {
@@ -276,16 +304,20 @@ pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Re
 impl Handle {
     /// Hands a change to the writer. Never blocks: a full queue answers at once.
     pub fn submit(&self, submission: Submission) -> oneshot::Receiver<Outcome> {
-        let (reply, outcome) = oneshot::channel();
-        let order = Order::Job(Box::new(Job { submission, reply }));
-        if let Err(error) = self.orders.try_send(order) {
+        let (job, outcome) = Job::new(submission, &self.counters);
+        if let Err(error) = self.orders.try_send(Order::Job(Box::new(job))) {
             let (order, reason) = match error {
-                TrySendError::Full(order) => (order, "too many updates are waiting"),
-                TrySendError::Disconnected(order) => (order, "the server is stopping"),
+                TrySendError::Full(order) => (order, "too many updates are waiting".into()),
+                TrySendError::Disconnected(order) => {
+                    let death = self.board.death();
+                    (
+                        order,
+                        death.unwrap_or_else(|| "the server is stopping".into()),
+                    )
+                }
             };
             if let Order::Job(job) = order {
-                let reason = reason.into();
-                job.answer(&self.counters, Outcome::Unavailable { reason });
+                job.answer(Outcome::Unavailable { reason });
             }
         }
         outcome
@@ -344,6 +376,11 @@ impl Handle {
     /// What is odd about the store though nothing holds, a sentence each.
     pub fn notices(&self) -> Vec<String> {
         self.board.notices()
+    }
+
+    /// Why changes fail, where they do whoever asks for them.
+    pub fn failing(&self) -> Option<String> {
+        self.board.trouble()
     }
 
     /// Finishes what was submitted before, closes the store and ends the thread.

@@ -10,6 +10,7 @@ use super::admission::admit;
 use super::custody::Extent;
 use super::edits::{self, Contested, Unfit, by_hand};
 use super::judge::{self, Bench, Decision};
+use super::known::Known;
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
@@ -35,6 +36,7 @@ pub(super) struct Desk<'a> {
     /// What was judged of the rows of zones that hold.
     pub contested: &'a mut HashMap<Name, Contested>,
     pub repeats: &'a mut Repeats,
+    pub known: &'a Known,
     pub reach: &'a RefCell<Reach>,
     /// What is told of rows of the table `zone` that no zone has.
     pub unclaimed: &'a mut Unclaimed,

@@ -2,6 +2,7 @@
 //! writer what it found. It takes a quarter of one core at most, and no lock that anybody waits for.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -29,6 +30,8 @@ pub(super) struct Report {
     pub differing: HashMap<Name, BTreeSet<String>>,
     pub snapshot: Result<(), StoreError>,
     pub took: Duration,
+    /// It panicked instead; the next scrub is another try.
+    pub has_failed: bool,
 }
 
 /// The door to the thread.
@@ -124,13 +127,27 @@ impl Round {
                 next = Some(next.map_or(not_before, |at| at.min(not_before)));
                 continue;
             }
-            let report = self.scrub();
+            let report = self.scrub_or_fail();
             not_before = Instant::now() + (report.took * APART).max(APART_LEAST);
             next = self.every.map(|every| Instant::now() + every);
             if !self.tell(report) {
                 return;
             }
         }
+    }
+
+    /// Whatever it is that a fault of ours stumbles over, the thread goes on.
+    fn scrub_or_fail(&self) -> Report {
+        catch_unwind(AssertUnwindSafe(|| self.scrub())).unwrap_or_else(|_| {
+            tracing::error!("scrub: it failed in the middle; damage may stay unseen");
+            Report {
+                store: Err(StoreError::Interrupted),
+                differing: HashMap::new(),
+                snapshot: Err(StoreError::Interrupted),
+                took: APART_LEAST,
+                has_failed: true,
+            }
+        })
     }
 
     fn scrub(&self) -> Report {
@@ -143,6 +160,7 @@ impl Round {
             store,
             snapshot: Snapshot::scrub(&self.settings.snapshot, pause(self.is_over.clone())),
             took: since.elapsed(),
+            has_failed: false,
         }
     }
 

@@ -15,8 +15,8 @@ use crate::guard::{Freeze, FreezeScope};
 use crate::publish::Since;
 use crate::rr::Name;
 use crate::store::{
-    AuditRow, FreezeRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError, Transaction,
-    ZoneRow,
+    Accepted, AuditRow, FreezeRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError,
+    Transaction, ZoneRow,
 };
 use crate::zone::{Digest, ServedZone, ZoneImage};
 
@@ -175,6 +175,12 @@ impl Keepsake {
     pub(super) fn lost(&self) -> BTreeSet<Name> {
         let names = self.lost.as_deref().map(serde_json::from_str);
         names.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Updates whose changes it has.
+    pub(super) fn accepted(&self) -> Result<Vec<Accepted>, StoreError> {
+        let snapshot = self.snapshot.as_ref();
+        snapshot.map_or_else(|| Ok(Vec::new()), Snapshot::accepted)
     }
 
     /// The freezes in force when it was written.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::account::{self, Moment};
 use super::board::{Board, FINDINGS_SHOWN, LastRefusal, LastUpdate};
@@ -12,7 +13,7 @@ use crate::guard::{Actor, Freeze, Path, Verdict};
 use crate::metrics::{Counters, Fate};
 use crate::publish;
 use crate::rr::{Name, Serial};
-use crate::store::Extent;
+use crate::store::{Accepted, Extent};
 use crate::zone::{Diff, Published, Served, ZoneImage};
 
 /// Serials reserved at once.
@@ -23,6 +24,8 @@ pub(super) struct Turn {
     pub view: Published,
     pub freezes: Vec<Freeze>,
     pub notes: Vec<Note>,
+    /// Updates that were accepted, and are not to be applied again.
+    pub accepted: Vec<Arc<Accepted>>,
     /// What the snapshot is to take over.
     pub promotions: BTreeMap<Name, Extent>,
     pub removed: Vec<Name>,
@@ -151,6 +154,7 @@ impl Turn {
             view,
             freezes,
             notes: Vec::new(),
+            accepted: Vec::new(),
             promotions: BTreeMap::new(),
             removed: Vec::new(),
             moved: RefCell::default(),

@@ -10,7 +10,8 @@ use super::board::Board;
 use super::custody::Custody;
 use super::retention::Pruning;
 use super::startup::odd_freezes;
-use crate::store::{BadRow, Mended, Retention, strangers};
+use crate::metrics::Counters;
+use crate::store::{AuditFlaws, BadRow, Mended, Retention, strangers};
 
 /// The head of the audit goes to the log after so many commits, or so long after one.
 const HEAD_COMMITS: u32 = 1_000;
@@ -32,6 +33,11 @@ pub(super) struct Upkeep {
     files: Option<String>,
     /// What others made in the place of an index or a view of ours.
     hindered: Vec<String>,
+    /// What others did to the end of the audit since the start: once it is written on, only `verify`
+    /// finds it.
+    altered: Option<String>,
+    /// Rows of others in the audit, as long as they are there.
+    intruders: Option<String>,
     /// What the log has been told.
     told: BTreeSet<String>,
 }
@@ -60,6 +66,8 @@ impl Upkeep {
             freezes: Vec::new(),
             files: None,
             hindered: Vec::new(),
+            altered: None,
+            intruders: None,
             told: BTreeSet::new(),
         }
     }
@@ -87,6 +95,28 @@ impl Upkeep {
         }
     }
 
+    /// What was found at the end of the audit before it is written on.
+    pub(super) fn found_audit(&mut self, path: &Path, flaws: AuditFlaws, counters: &Counters) {
+        let store = path.display();
+        if let Some(altered) = flaws.altered {
+            let sentence = format!(
+                "audit: {altered}; changes go on behind it, and `lastgood verify` tells where the \
+                 chain is broken"
+            );
+            tracing::error!(%store, "{sentence}");
+            counters.audit_altered();
+            (self.altered, self.files_due) = (Some(sentence), Instant::now());
+        }
+        let intruders = flaws.strangers.map(|found| format!("audit: {found}"));
+        if intruders != self.intruders {
+            if let Some(sentence) = &intruders {
+                tracing::error!(%store, "{sentence}");
+                counters.audit_altered();
+            }
+            (self.intruders, self.files_due) = (intruders, Instant::now());
+        }
+    }
+
     /// After a commit: what cannot wait for an idle moment.
     pub(super) fn committed(&mut self, custody: &mut Custody) {
         self.head.commits += 1;
@@ -107,7 +137,8 @@ impl Upkeep {
             self.head.tell(custody);
         }
         if self.notice(custody, moment.started) {
-            let odd = self.hindered.iter().chain(&self.unclaimed);
+            let odd = self.altered.iter().chain(&self.intruders);
+            let odd = odd.chain(&self.hindered).chain(&self.unclaimed);
             let odd = odd.chain(&self.freezes).chain(&self.strays);
             let odd = odd.chain(&self.files);
             let notices: Vec<String> = odd.cloned().collect();

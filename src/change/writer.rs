@@ -1,10 +1,12 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 //!
 //! In `begin` is how it comes to what is served first, in `again` which zones it looks at twice, in
-//! `trouble` what it does about a store that is damaged, full or locked.
+//! `trouble` what it does about a store that is damaged, full or locked, in `panics` what about a fault
+//! of our own.
 
 mod again;
 mod begin;
+mod panics;
 mod trouble;
 
 use std::cell::RefCell;
@@ -18,6 +20,7 @@ use super::board::Board;
 use super::custody::{Custody, Extent, Watched};
 use super::decide::decide;
 use super::edits::Contested;
+use super::known::Known;
 use super::policy::Policy;
 use super::reach::Reach;
 use super::reconcile::{self, Desk, Reading};
@@ -37,6 +40,8 @@ use crate::rr::Name;
 use crate::store::{StoreError, Transaction};
 use crate::zone::{Published, Reader, Writer};
 use again::Again;
+
+pub(super) use panics::run_to_the_end;
 
 /// Submissions that share one commit.
 const GROUP_MAX: usize = 256;
@@ -60,10 +65,12 @@ pub(super) struct WriterThread {
     standing: Standing,
     alarms: Alarms,
     repeats: Repeats,
+    known: Known,
     reach: RefCell<Reach>,
     upkeep: Upkeep,
     scrubber: Scrubber,
     trouble: trouble::Trouble,
+    panicked: Option<Instant>,
     board: Arc<Board>,
     counters: Counters,
 }
@@ -109,10 +116,12 @@ impl WriterThread {
             ),
             ceilings: keepsake.ceilings.clone(),
             repeats: Repeats::default(),
+            known: Known::default(),
             reach: RefCell::default(),
             upkeep: Upkeep::new(settings.store.retention),
             scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders, reader),
             trouble: trouble::Trouble::default(),
+            panicked: None,
             settings,
             freezes: Vec::new(),
             lost: BTreeSet::new(),
@@ -160,18 +169,22 @@ impl WriterThread {
             for order in incoming.try_iter().take(GROUP_MAX - 1) {
                 take(order);
             }
-            for report in reports {
-                self.scrubbed(report);
-            }
-            self.turn(jobs);
-            self.raise_alarms();
-            for reload in reloads {
-                self.reload(reload);
-            }
+            self.survive(|thread| {
+                for report in reports {
+                    thread.scrubbed(report);
+                }
+                thread.turn(jobs);
+                thread.raise_alarms();
+            });
+            self.survive(|thread| {
+                for reload in reloads {
+                    thread.reload(reload);
+                }
+            });
         }
         self.repeats.end(Instant::now());
         if self.repeats.is_due(Instant::now()) {
-            self.turn(Vec::new());
+            self.survive(|thread| thread.turn(Vec::new()));
         }
         self.upkeep.tell_head(&mut self.custody);
         self.custody.close();
@@ -219,7 +232,7 @@ impl WriterThread {
                 clock.published();
                 counters.store_seen();
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    job.answer(&counters, outcome);
+                    job.answer(outcome);
                 }
                 self.upkeep.committed(&mut self.custody);
             }
@@ -239,6 +252,8 @@ impl WriterThread {
         let path = self.settings.store.path.clone();
         let begun = self.custody.begin().map_err(TurnError::Writing)?;
         let (tx, version, extent) = begun.expect("watched just now");
+        let flaws = tx.audit_flaws().map_err(TurnError::Reading)?;
+        self.upkeep.found_audit(&path, flaws, &self.counters);
         let suspects = self.again.due(Instant::now());
         let keepsake = Keepsake::default();
         let mut desk = Desk {
@@ -248,6 +263,7 @@ impl WriterThread {
             keepsake: &keepsake,
             contested: &mut self.contested,
             repeats: &mut self.repeats,
+            known: &self.known,
             reach: &self.reach,
             unclaimed: &mut self.unclaimed,
         };
@@ -275,6 +291,7 @@ impl WriterThread {
             .map(|job| decide(&mut desk, &tx, &mut turn, &job.submission, clock))
             .collect::<Result<Vec<Outcome>, StoreError>>()
             .map_err(TurnError::Writing)?;
+        panics::provoke(jobs, panics::BEFORE_THE_COMMIT);
         let reserve = turn.to_reserve(&self.ceilings);
         if !reserve.is_empty() {
             self.keeper
@@ -283,6 +300,7 @@ impl WriterThread {
         }
         let head = tx.audit_head().map_err(TurnError::Writing)?;
         tx.commit().map_err(TurnError::Writing)?;
+        panics::provoke(jobs, panics::AFTER_THE_COMMIT);
         clock.committed();
         self.ceilings.extend(reserve);
         self.custody.committed(version);
@@ -300,6 +318,8 @@ impl WriterThread {
         self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
         let published = self.publisher.current();
+        self.known.remember(turn.accepted.iter().cloned());
+        self.keeper.accepted(turn.accepted);
         for zone in &turn.removed {
             self.keeper.remove(zone);
         }
@@ -348,7 +368,7 @@ impl WriterThread {
 
     fn answer_all(&self, jobs: Vec<Job>, outcome: &Outcome) {
         for job in jobs {
-            job.answer(&self.counters, outcome.clone());
+            job.answer(outcome.clone());
         }
     }
 

@@ -14,6 +14,9 @@ struct Status {
     server: Process,
     snapshot: Snapshot,
     freezes: Vec<Freeze>,
+    /// Why changes fail; it is one of the notices.
+    #[serde(default)]
+    failing: Option<String>,
     /// What is odd about the store though nothing holds.
     #[serde(default)]
     notices: Vec<String>,
@@ -114,10 +117,13 @@ pub(super) fn run(globals: &Globals) -> anyhow::Result<Exit> {
         .filter(|zone| zone.is_troubled())
         .map(|zone| zone.zone.as_str())
         .collect();
-    if troubled.is_empty() {
+    if !troubled.is_empty() {
+        eprintln!("not live: {}", troubled.join(", "));
+    } else if status.failing.is_some() {
+        eprintln!("changes fail");
+    } else {
         return Ok(Exit::Done);
     }
-    eprintln!("not live: {}", troubled.join(", "));
     Ok(Exit::Wanting)
 }
 

@@ -14,10 +14,12 @@ const SERVER: &[&str] = &[
     "log",
     "version",
     "identity",
+    "ask_from",
     "tcp_connections",
     "tcp_connections_per_address",
     "tcp_idle_secs",
 ];
+const FROM: &str = "an address or a range of addresses, such as \"192.0.2.0/24\"";
 /// More than one for each core do not answer more.
 const UDP_THREADS_MAX: usize = 1024;
 /// Of a text that is one character-string, and one option.
@@ -58,6 +60,7 @@ pub(super) fn read(top: &Section<'_>) -> Result<(wire::Settings, LogFormat), Con
         listen: listen(&section)?,
         udp_threads,
         answer,
+        ask_from: section.list("ask_from", FROM)?,
         tcp,
     };
     Ok((settings, log))

@@ -39,6 +39,10 @@ struct Inner {
     store_seen: AtomicU64,
     /// Changes fail, because the store cannot be written.
     store_failing: AtomicBool,
+    /// Times that others were found to have altered the end of the audit.
+    audit_altered: AtomicU64,
+    /// Threads that panicked and went on.
+    panics: AtomicU64,
     scrubs: AtomicU64,
     /// What the last scrub found.
     scrub_faults: AtomicU64,
@@ -67,6 +71,8 @@ impl Default for Counters {
             updates: updates::Updates::default(),
             store_seen: AtomicU64::new(0),
             store_failing: AtomicBool::new(false),
+            audit_altered: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
             scrubs: AtomicU64::new(0),
             scrub_faults: AtomicU64::new(0),
         }))
@@ -137,6 +143,16 @@ impl Counters {
     /// Whether changes fail because the store cannot be written.
     pub fn store_failing(&self, is_so: bool) {
         self.0.store_failing.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Others have altered the end of the audit.
+    pub fn audit_altered(&self) {
+        self.0.audit_altered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A thread that works behind the answers panicked.
+    pub fn panicked(&self) {
+        self.0.panics.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Store and snapshot were read through; so many faults were found.

@@ -332,6 +332,16 @@ impl Page {
             truth(inner.store_failing.load(Ordering::Relaxed)),
         )?;
         to.counter(
+            "lastgood_audit_altered",
+            "Times that the end of the audit was found altered by others",
+            inner.audit_altered.load(Ordering::Relaxed),
+        )?;
+        to.counter(
+            "lastgood_panics",
+            "Times that a thread behind the answers failed and was started again",
+            inner.panics.load(Ordering::Relaxed),
+        )?;
+        to.counter(
             "lastgood_scrubs",
             "Times that store and snapshot were read through for damage",
             inner.scrubs.load(Ordering::Relaxed),

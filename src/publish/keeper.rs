@@ -3,8 +3,11 @@
 //! Promotions are gathered for up to a second and written in one transaction. A snapshot that is
 //! damaged, or gone from its path, is set aside and written anew from what is served.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod rounds;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
@@ -14,13 +17,18 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::rr::Name;
-use crate::store::{Extent, Promotion, Snapshot, StoreError, set_aside};
+use crate::store::{
+    ACCEPTED_MAX, Accepted, Extent, Promotion, RETRANSMIT_US, Snapshot, StoreError, set_aside,
+};
 use crate::zone::{Reader, ZoneImage};
 
 /// How long promotions are gathered.
 const BATCH: Duration = Duration::from_secs(1);
 /// How long a serial block waits for the disk before the update that needs it fails.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A value with this key has the thread panic in test builds.
+const FAULTY: &str = "faulty";
 
 /// How far the snapshot has come.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -51,6 +59,8 @@ enum Order {
     },
     Remove(Name),
     Value(&'static str, String),
+    /// Updates that are not to be applied again; to be told before what they changed.
+    Accepted(Vec<Arc<Accepted>>),
     /// Compare with what is served, and write where it differs.
     CatchUp(HashMap<Name, Since>),
     /// Somebody who read the file says that it is damaged, or gone.
@@ -141,8 +151,11 @@ impl Keeper {
             removed: BTreeSet::new(),
             values: BTreeMap::new(),
             values_pending: BTreeSet::new(),
+            accepted: VecDeque::new(),
+            accepted_pending: 0,
             ceilings,
             since: None,
+            has_failed: false,
             report: report.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -189,6 +202,13 @@ impl Keeper {
 
     pub fn keep(&self, key: &'static str, value: String) {
         self.send(Order::Value(key, value));
+    }
+
+    /// Updates that were accepted; to be called before what they changed is promoted.
+    pub fn accepted(&self, accepted: Vec<Arc<Accepted>>) {
+        if !accepted.is_empty() {
+            self.send(Order::Accepted(accepted));
+        }
     }
 
     /// Writes serial ceilings; on disk when this returns.
@@ -238,9 +258,14 @@ struct Worker {
     removed: BTreeSet<Name>,
     values: BTreeMap<&'static str, String>,
     values_pending: BTreeSet<&'static str>,
+    /// The latest, the oldest first; of these so many, at the end, are not written yet.
+    accepted: VecDeque<Arc<Accepted>>,
+    accepted_pending: usize,
     ceilings: HashMap<Name, u32>,
     /// When the oldest of what is pending came.
     since: Option<Instant>,
+    /// It panicked: what it knows of the file is not to be trusted.
+    has_failed: bool,
     report: Arc<Mutex<Report>>,
 }
 
@@ -250,23 +275,18 @@ impl Worker {
             let wait = self
                 .since
                 .map_or(BATCH * 5, |since| BATCH.saturating_sub(since.elapsed()));
-            match incoming.recv_timeout(wait) {
+            let order = match incoming.recv_timeout(wait) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.flush();
+                    self.survive(Worker::flush);
                     if let Some(Err(error)) = self.snapshot.take().map(Snapshot::close) {
                         tracing::error!(snapshot = %self.path.display(), "snapshot: {error}");
                     }
                     return;
                 }
-                Ok(order) => self.take(order),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if self.file.is_some() && !self.is_ours() {
-                self.begin_anew("it is no longer whole on its path");
-            }
-            if self.since.is_some_and(|since| since.elapsed() >= BATCH) {
-                self.flush();
-            }
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
+            self.survive(|worker| worker.work(order));
         }
     }
 
@@ -286,9 +306,13 @@ impl Worker {
                 self.removed.insert(zone);
             }
             Order::Value(key, value) => {
+                if cfg!(test) && key == FAULTY {
+                    panic!("{key}");
+                }
                 self.values.insert(key, value);
                 self.values_pending.insert(key);
             }
+            Order::Accepted(accepted) => self.accept(accepted),
             Order::Reserve(ceilings, reply) => {
                 let _ = reply.send(self.reserve(ceilings));
                 return;
@@ -457,6 +481,7 @@ impl Worker {
             self.add(image, revision, Extent::Whole);
         }
         self.values_pending.extend(self.values.keys());
+        self.accepted_pending = self.accepted.len();
         let opened = set_aside(&self.path).and_then(|aside| {
             for (from, to) in aside {
                 tracing::warn!(from = %from.display(), to = %to.display(), "snapshot: set aside");
@@ -475,8 +500,10 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        let waits =
-            !self.pending.is_empty() || !self.removed.is_empty() || !self.values_pending.is_empty();
+        let waits = !self.pending.is_empty()
+            || !self.removed.is_empty()
+            || !self.values_pending.is_empty()
+            || self.accepted_pending > 0;
         if !waits && self.snapshot.is_some() {
             self.since = None;
             return;
@@ -494,8 +521,11 @@ impl Worker {
             .iter()
             .map(|key| (*key, self.values[key].clone()))
             .collect();
-        match snapshot.promote(&promotions, &removed, &values) {
+        let written = self.accepted.len() - self.accepted_pending;
+        let accepted: Vec<_> = self.accepted.range(written..).cloned().collect();
+        match snapshot.promote(&promotions, &removed, &values, &accepted) {
             Ok(()) => {
+                self.accepted_pending = 0;
                 self.removed.clear();
                 self.values_pending.clear();
                 self.since = None;

@@ -84,6 +84,10 @@ fn key_changes(old: Read<'_>, new: Read<'_>) -> Vec<String> {
 /// What the server was started with and cannot take up while it runs, where the file says otherwise.
 pub(super) fn needs_restart(started: &Config, new: &Config) -> Vec<String> {
     let (old, now) = (started, new);
+    let ask_from = |config: &Config| -> Vec<String> {
+        let ranges = config.wire.ask_from.iter();
+        ranges.map(ToString::to_string).collect()
+    };
     [
         stays("[server] listen", &old.wire.listen, &now.wire.listen),
         stays(
@@ -102,6 +106,7 @@ pub(super) fn needs_restart(started: &Config, new: &Config) -> Vec<String> {
             &old.wire.answer.identity,
             &now.wire.answer.identity,
         ),
+        stays("[server] ask_from", &ask_from(old), &ask_from(now)),
         stays(
             "[server] tcp_connections",
             &old.wire.tcp.connections_max,
@@ -208,7 +213,7 @@ mod tests {
     fn what_only_a_restart_brings_is_told_with_both_values() {
         let (old, _) = read("udp_threads = 1", "");
         let (new, _) = read(
-            "udp_threads = 2\nlog = \"json\"",
+            "udp_threads = 2\nlog = \"json\"\nask_from = [\"192.0.2.0/24\"]",
             "[store]\npath = \"other.db\"\n",
         );
         assert_eq!(needs_restart(&old, &old), [""; 0]);
@@ -217,6 +222,7 @@ mod tests {
             [
                 "[server] udp_threads stays 1 until a restart; the file says 2",
                 "[server] log stays Human until a restart; the file says Json",
+                "[server] ask_from stays [] until a restart; the file says [\"192.0.2.0/24\"]",
                 "[store] path stays \"/etc/dns/data/lastgood.db\" until a restart; \
                  the file says \"/etc/dns/other.db\"",
                 "[store] snapshot stays \"/etc/dns/data/lastgood.snapshot.db\" until a restart; \

@@ -54,6 +54,7 @@ mod tests {
             listen: vec!["127.0.0.1:53".parse().unwrap(); 2],
             udp_threads: 3,
             answer: crate::answer::Settings::default(),
+            ask_from: Vec::new(),
             tcp: wire::TcpLimits::default(),
         };
         let most = |open_files| within(open_files, &asked).tcp.connections_max;

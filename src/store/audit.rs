@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::StoreError;
+use super::{StoreError, head};
 use crate::rr::Name;
 
 pub struct NewAudit<'a> {
@@ -20,7 +20,7 @@ pub struct NewAudit<'a> {
     pub revision: Option<u64>,
     pub old_serial: Option<u32>,
     pub new_serial: Option<u32>,
-    /// "committed", "unchanged", "refused", "repeated", "failed", "observed", "checkpoint"
+    /// "committed", "unchanged", "refused", "repeated", "failed", "observed", "checkpoint", "continued"
     pub outcome: &'a str,
     pub rule: Option<&'a str>,
     pub reason: &'a str,
@@ -98,20 +98,6 @@ pub(super) fn hash_value(hash: &mut Sha256, value: ValueRef) {
     }
 }
 
-/// The last row's id and hash, from the row itself.
-pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
-    let last = connection
-        .prepare_cached("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1")?
-        .query_row([], |row| {
-            Ok(Head {
-                id: row.get(0)?,
-                hash: row.get(1)?,
-            })
-        })
-        .optional()?;
-    Ok(last.unwrap_or_default())
-}
-
 pub(super) fn write_head(connection: &Connection, head: Head) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")?
@@ -119,15 +105,15 @@ pub(super) fn write_head(connection: &Connection, head: Head) -> Result<(), Stor
     Ok(())
 }
 
-/// Writes a row behind `head`; returns its reference and the new head.
+/// Writes a row behind `end`; returns its reference and the new head.
 pub(super) fn add(
     connection: &Connection,
-    head: Head,
+    end: Head,
     new: NewAudit,
 ) -> Result<(String, Head), StoreError> {
-    let id = head.id + 1;
+    let id = head::next_id(connection, end)?;
     let reference = free_reference(connection)?;
-    let mut values = row_values(head, id, &reference, new);
+    let mut values = row_values(end, id, &reference, new);
     let mut hash = Sha256::new();
     values
         .iter()
@@ -229,8 +215,8 @@ pub(super) fn find_mac(
     let Some((revision, reference, rcode)) = found else {
         return Ok(None);
     };
-    let code = rcode_of(&rcode)
-        .ok_or_else(|| StoreError::Damaged(format!("audit {reference} has the RCODE {rcode:?}")))?;
+    // Only what was accepted carries a MAC: a row that was altered must not have it applied again.
+    let code = rcode_of(&rcode).unwrap_or_default();
     Ok(Some((revision.max(0) as u64, reference, code)))
 }
 

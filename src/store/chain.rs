@@ -103,7 +103,7 @@ impl Walker<'_> {
             self.before = Head { id: id - 1, hash };
             self.head = self.before;
         }
-        if id != self.head.id + 1 {
+        if Some(id) != self.head.id.checked_add(1) {
             return Ok(Some("rows before this one are missing"));
         }
         if row.get_ref(0)? != ValueRef::Blob(&self.head.hash) {
@@ -141,7 +141,7 @@ impl Walker<'_> {
             && self.witness.is_none()
         {
             self.witness = Some(Witness {
-                id: checkpoint.first_id - 1,
+                id: checkpoint.first_id.saturating_sub(1),
                 reference: None,
                 at_unix_us: None,
                 since: 0,
@@ -153,7 +153,7 @@ impl Walker<'_> {
     /// What is wrong with the ends of the chain.
     fn flaw(&self, noted: Option<String>) -> Option<Chain> {
         // The last checkpoint tells of the last pruning.
-        let first = self.before.id + 1;
+        let first = self.before.id.saturating_add(1);
         let attested = self.checkpoint.as_ref().is_some_and(|checkpoint| {
             checkpoint.first_id == first && checkpoint.hash_before == hex(&self.before.hash)
         });
@@ -176,7 +176,7 @@ impl Walker<'_> {
             chain: flaw.unwrap_or(whole),
             pruned: u64::try_from(self.before.id).unwrap_or_default(),
             witness: self.witness.map(|witness| Witness {
-                since: self.head.id - witness.id,
+                since: self.head.id.saturating_sub(witness.id),
                 ..witness
             }),
         }

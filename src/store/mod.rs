@@ -4,19 +4,21 @@
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
 //! `identity` (is the file on the path still the one we opened?), `index` (is the log's whole?), `ownership` (and ours to write?),
 //! `schema` (are the tables still ours?), `rows` (reading records, every one of them hostile),
-//! `transaction` (writing), `revision`, `audit` (references), `history` (reading back), `changes`
-//! (what lies between revisions), `chain` and `verify` (is all as it was written?), `scrub` (is what
-//! is served, asked again and again?), `retention` (what may go), `backup`, `snapshot` (the
-//! last-known-good, a database of its own). No other room knows SQLite.
+//! `transaction` (writing), `revision`, `audit` (references), `head` (where it ends), `accepted`
+//! (what is not to be applied again), `history` (reading back), `changes` (what lies between revisions), `chain` and `verify` (is all as it was
+//! written?), `scrub` (is what is served, asked again and again?), `retention` (what may go),
+//! `backup`, `snapshot` (the last-known-good, a database of its own). No other room knows SQLite.
 //! Not here: whether a change is let in (`change` and `guard`), whether what was read is fit to be
 //! served (`check`).
 
+mod accepted;
 mod aside;
 mod audit;
 mod backup;
 mod chain;
 mod changes;
 mod error;
+mod head;
 mod history;
 mod identity;
 mod index;
@@ -42,6 +44,7 @@ use rusqlite::Connection;
 use crate::rr::Name;
 use identity::Identity;
 
+pub use accepted::{ACCEPTED_MAX, Accepted, RETRANSMIT_US};
 pub use aside::set_aside;
 pub use audit::{AuditRow, NewAudit};
 pub use backup::{Backup, backup};
@@ -56,7 +59,7 @@ pub use rows::{BadRow, Content, FreezeRow, Loaded};
 pub use schema::Mended;
 pub use scrub::{Pause, Scrubbed, differing, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
-pub use transaction::Transaction;
+pub use transaction::{AuditFlaws, Transaction};
 pub use verify::{Verification, verify};
 pub use zones::{BadZone, LastRevision, ZoneRow, Zones, literal};
 
@@ -121,7 +124,7 @@ impl Store {
 
     /// Id and hash of the last audit row; 0 and zeros where there is none.
     pub fn audit_head(&self) -> Result<(i64, String), StoreError> {
-        let head = audit::head(&self.connection)?;
+        let head = head::end(&self.connection)?.head;
         Ok((head.id, audit::hex(&head.hash)))
     }
 

@@ -124,7 +124,7 @@ pub(super) fn prune_audit(
         .query_row([], |row| row.get(0))
         .optional()?;
     let last = head.id.saturating_sub(retention.kept());
-    let Some(first) = first.filter(|first| last - first >= AUDIT_LEAST) else {
+    let Some(first) = first.filter(|first| last.saturating_sub(*first) >= AUDIT_LEAST) else {
         return Ok(None);
     };
     let last = last.min(first + BATCH - 1);
@@ -137,7 +137,7 @@ pub(super) fn prune_audit(
         })
         .optional()?
         .unwrap_or(last + 1);
-    if stop - first < AUDIT_LEAST {
+    if stop.saturating_sub(first) < AUDIT_LEAST {
         return Ok(None);
     }
     let (first_reference, before): (String, [u8; 32]) = connection
@@ -161,8 +161,24 @@ pub(super) fn checkpoint_row<'a>(
     now_unix_us: i64,
 ) -> NewAudit<'a> {
     NewAudit {
+        outcome: CHECKPOINT,
+        detail: serde_json::to_value(checkpoint).expect("texts and numbers are JSON"),
+        ..of_the_server("retention", reason, now_unix_us)
+    }
+}
+
+/// The first row behind an end that others have altered.
+pub(super) fn continuation_row(reason: &str, now_unix_us: i64) -> NewAudit<'_> {
+    NewAudit {
+        outcome: "continued",
+        ..of_the_server("audit", reason, now_unix_us)
+    }
+}
+
+fn of_the_server<'a>(path: &'a str, reason: &'a str, now_unix_us: i64) -> NewAudit<'a> {
+    NewAudit {
         at_unix_us: now_unix_us,
-        path: "retention",
+        path,
         actor: "lastgood",
         source: None,
         transport: None,
@@ -171,13 +187,13 @@ pub(super) fn checkpoint_row<'a>(
         revision: None,
         old_serial: None,
         new_serial: None,
-        outcome: CHECKPOINT,
+        outcome: "",
         rule: None,
         reason,
         rcode: "NOERROR",
         ede: None,
         mac: None,
-        detail: serde_json::to_value(checkpoint).expect("texts and numbers are JSON"),
+        detail: serde_json::json!({}),
         duration_us: 0,
     }
 }

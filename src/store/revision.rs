@@ -148,14 +148,20 @@ pub(super) fn hash_of(row: &Row) -> rusqlite::Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
+/// Numbers from here on are not ours: others wrote them.
+pub(super) const NUMBER_END: i64 = 1 << 62;
+
 /// Writes the zone's next revision; returns its number and the hash of its row.
 pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<(u64, String), StoreError> {
     let zone = new.zone.to_string();
     let number: i64 = connection
         .prepare_cached(
-            // A number set back by hand must not run into those that were given.
-            "UPDATE zone SET serial = :serial, digest = :digest, revision = 1 + max(revision,
-                 (SELECT coalesce(max(number), 0) FROM revision WHERE zone = :zone))
+            // A number set back by hand must not run into those that were given, and one set so
+            // high that none can follow does not count.
+            "UPDATE zone SET serial = :serial, digest = :digest, revision = 1 + max(
+                 iif(revision < :end, revision, 0),
+                 (SELECT coalesce(max(number), 0) FROM revision
+                  WHERE zone = :zone AND number < :end))
              WHERE origin = :zone RETURNING revision",
         )?
         .query_row(
@@ -163,6 +169,7 @@ pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<(u64, St
                 ":zone": zone,
                 ":serial": new.new_serial,
                 ":digest": new.digest.to_string(),
+                ":end": NUMBER_END,
             },
             |row| row.get(0),
         )

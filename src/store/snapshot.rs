@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::StoreError;
+use super::accepted::{self, Accepted};
 use super::identity::beside;
 use super::index::{self, Index};
 use super::scrub::Pause;
@@ -48,7 +50,7 @@ pub enum Extent {
 
 #[derive(Debug)]
 pub struct Promotion {
-    pub image: std::sync::Arc<ZoneImage>,
+    pub image: Arc<ZoneImage>,
     pub revision: u64,
     pub extent: Extent,
 }
@@ -262,6 +264,7 @@ impl Snapshot {
         promotions: &[Promotion],
         removed: &[Name],
         values: &[(&str, String)],
+        accepted: &[Arc<Accepted>],
     ) -> Result<(), StoreError> {
         let tx = self.index.begin(&self.connection)?;
         for origin in removed {
@@ -274,7 +277,13 @@ impl Snapshot {
             tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)")?
                 .execute((key, value))?;
         }
+        accepted::write(&tx, accepted.iter().map(|one| &**one))?;
         self.index.commit(tx)
+    }
+
+    /// Updates whose changes it has, as far as they are not long ago.
+    pub fn accepted(&self) -> Result<Vec<Accepted>, StoreError> {
+        accepted::in_snapshot(&self.connection)
     }
 
     /// A value kept beside the zones: the policy in force, the freezes, the head of the audit.
@@ -431,7 +440,6 @@ fn take<const N: usize>(data: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -475,11 +483,17 @@ mod tests {
                 &[promotion(image(1), 1, Extent::Whole)],
                 &[],
                 &[("k", "v".into())],
+                &[],
             )
             .unwrap();
         let owners = [name("www.example."), name("gone.example.")].into();
         snapshot
-            .promote(&[promotion(image(2), 2, Extent::Owners(owners))], &[], &[])
+            .promote(
+                &[promotion(image(2), 2, Extent::Owners(owners))],
+                &[],
+                &[],
+                &[],
+            )
             .unwrap();
         snapshot.reserve(&[(name("example."), 1001)]).unwrap();
         drop(snapshot);
@@ -504,7 +518,7 @@ mod tests {
         let path = dir.path().join("s.db");
         let mut snapshot = Snapshot::create(&path, &[]).unwrap();
         snapshot
-            .promote(&[promotion(image(1), 1, Extent::Whole)], &[], &[])
+            .promote(&[promotion(image(1), 1, Extent::Whole)], &[], &[], &[])
             .unwrap();
         let row = snapshot.zones().unwrap().remove(0);
         snapshot
@@ -520,7 +534,9 @@ mod tests {
             .execute("UPDATE node SET data = x'0001'", [])
             .unwrap();
         assert!(matches!(snapshot.load(&row), Err(StoreError::Damaged(_))));
-        snapshot.promote(&[], &[name("example.")], &[]).unwrap();
+        snapshot
+            .promote(&[], &[name("example.")], &[], &[])
+            .unwrap();
         assert!(snapshot.zones().unwrap().is_empty());
     }
 

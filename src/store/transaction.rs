@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
+use super::accepted::{self, Accepted};
 use super::audit::{self, Head, NewAudit};
 use super::identity::Identity;
 use super::retention::{self, Pruned, Retention};
@@ -12,9 +13,18 @@ use super::revision::{self, NewRevision, RevisionRow};
 use super::rows::{self, FreezeRow, Loaded, Reader};
 use super::schema::Mended;
 use super::zones::{self, BadZone, LastRevision, ZoneRow, Zones};
-use super::{StoreError, TTL_MAX, open, schema};
+use super::{StoreError, TTL_MAX, head, open, schema};
 use crate::rr::{Name, RrSet, Rtype, rdata};
 use crate::zone::{Diff, Digest, ZoneImage};
+
+/// What others did to the end of the audit, a sentence each. The next row follows what was noted of it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct AuditFlaws {
+    /// The last row is not as it was; the next one will be, so that this is seen once.
+    pub altered: Option<String>,
+    /// Rows that this server did not write, and how to be rid of them.
+    pub strangers: Option<String>,
+}
 
 /// Writes to the store; dropped without [`Transaction::commit`] it leaves nothing.
 #[derive(Debug)]
@@ -109,11 +119,12 @@ impl<'a> Transaction<'a> {
         self.inner
             .prepare_cached(
                 "UPDATE zone SET revision = max(?1, (SELECT coalesce(max(number), 0)
-                     FROM revision WHERE zone = ?2)) WHERE origin = ?2",
+                     FROM revision WHERE zone = ?2 AND number < ?3)) WHERE origin = ?2",
             )?
             .execute((
                 i64::try_from(revision).unwrap_or(i64::MAX),
                 zone.to_string(),
+                revision::NUMBER_END,
             ))?;
         Ok(())
     }
@@ -265,7 +276,11 @@ impl<'a> Transaction<'a> {
     /// Writes an audit row; returns its reference, which no other row has.
     pub fn add_audit(&self, mut new: NewAudit) -> Result<String, StoreError> {
         self.add_revision_hash(&mut new);
-        let (reference, head) = audit::add(&self.inner, self.head()?, new)?;
+        let mut head = self.head()?;
+        if self.head.get().is_none() {
+            head = self.go_on(head, new.at_unix_us)?;
+        }
+        let (reference, head) = audit::add(&self.inner, head, new)?;
         self.head.set(Some(head));
         Ok(reference)
     }
@@ -273,8 +288,30 @@ impl<'a> Transaction<'a> {
     fn head(&self) -> Result<Head, StoreError> {
         match self.head.get() {
             Some(head) => Ok(head),
-            None => audit::head(&self.inner),
+            None => Ok(head::end(&self.inner)?.head),
         }
+    }
+
+    /// Where others have altered the end of the audit, a row of its own says so before any other.
+    fn go_on(&self, head: Head, now_unix_us: i64) -> Result<Head, StoreError> {
+        let end = head::end(&self.inner)?;
+        let is_next_free = head::next_id(&self.inner, head)? == head.id.saturating_add(1);
+        let reason = match (end.altered, end.strangers) {
+            (Some(altered), _) => altered,
+            (None, Some(strangers)) if !is_next_free => strangers,
+            _ => return Ok(head),
+        };
+        let row = retention::continuation_row(&reason, now_unix_us);
+        Ok(audit::add(&self.inner, head, row)?.1)
+    }
+
+    /// What others did to the end of the audit.
+    pub fn audit_flaws(&self) -> Result<AuditFlaws, StoreError> {
+        let end = head::end(&self.inner)?;
+        Ok(AuditFlaws {
+            altered: end.altered,
+            strangers: end.strangers,
+        })
     }
 
     /// With this the hash chain of the audit covers the revisions too.
@@ -313,6 +350,11 @@ impl<'a> Transaction<'a> {
         not_before_unix: u64,
     ) -> Result<Option<(u64, String, u16)>, StoreError> {
         audit::find_mac(&self.inner, mac, not_before_unix)
+    }
+
+    /// Updates that were accepted since then, the oldest first.
+    pub fn accepted(&self, since_unix_us: i64) -> Result<Vec<Accepted>, StoreError> {
+        accepted::in_audit(&self.inner, since_unix_us)
     }
 
     /// Writes anew what the rows of a zone add up to.

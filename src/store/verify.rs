@@ -127,7 +127,7 @@ fn audit(
     Ok(())
 }
 
-fn hash_of(text: &str) -> Option<[u8; 32]> {
+pub(super) fn hash_of(text: &str) -> Option<[u8; 32]> {
     let text = text.trim();
     if text.len() != 64 || !text.bytes().all(|octet| octet.is_ascii_hexdigit()) {
         return None;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::rr::{Name, Record, RrSet, Rtype, Soa, rdata};
+use crate::rr::{Name, Record, RrSet, Rtype, Serial, Soa, rdata};
 use crate::zone::{Editor, Operation, OutsideZone, ZoneImage};
 
 /// The most records that an RRset is compiled of.
@@ -129,7 +129,8 @@ impl Draft {
             .find(|other| *other != Rtype::CNAME)
     }
 
-    /// The SOA is replaced by one whose serial is after its own (RFC 1982), and by no other.
+    /// The SOA is replaced by one whose serial is after its own (RFC 1982), and by no other. In the
+    /// place of 0, which some servers read as "unset", 1 is taken: see [`Serial::next`].
     fn replace_soa(&mut self, record: &Record) -> Option<String> {
         let owner = &self.owner;
         let standing = self.slots.get(&Rtype::SOA).and_then(Slot::soa);
@@ -138,20 +139,35 @@ impl Draft {
                 "{owner} SOA was not added: only a SOA that stands at the apex can be replaced"
             ));
         };
-        let new = Soa::from_rdata(&record.rdata).map(|soa| soa.serial);
-        if !new.is_some_and(|new| new.is_after(standing.serial)) {
-            let new = new.map_or("none".to_owned(), |new| new.to_string());
+        let new = Soa::from_rdata(&record.rdata);
+        let wanted = new.as_ref().map(|soa| soa.serial);
+        let is_zero = wanted == Some(Serial(0));
+        let taken = if is_zero { Some(Serial(1)) } else { wanted };
+        let (Some(mut new), Some(taken)) =
+            (new, taken.filter(|taken| taken.is_after(standing.serial)))
+        else {
+            let wanted = wanted.map_or("none".to_owned(), |wanted| wanted.to_string());
             return Some(format!(
-                "{owner} SOA was not replaced: its serial {new} is not after {}",
+                "{owner} SOA was not replaced: its serial {wanted} is not after {}",
                 standing.serial
             ));
-        }
-        let key = rdata::canonical(Rtype::SOA, &record.rdata).into_owned();
+        };
+        let told = is_zero.then(|| {
+            format!("{owner} SOA has the serial 1 in the place of 0, which is never served")
+        });
+        let rdata = match is_zero {
+            true => {
+                new.serial = taken;
+                new.to_rdata().into()
+            }
+            false => record.rdata.clone(),
+        };
+        let key = rdata::canonical(Rtype::SOA, &rdata).into_owned();
         let records = self.records(Rtype::SOA);
         records.ttl = record.ttl;
-        records.rdatas = BTreeMap::from([(key.into(), record.rdata.clone())]);
+        records.rdatas = BTreeMap::from([(key.into(), rdata)]);
         self.serial_was_set = true;
-        None
+        told
     }
 
     /// §3.4.2.4.

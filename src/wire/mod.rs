@@ -29,6 +29,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::guard::Prefix;
 use crate::zone::Reader;
 use crate::{answer, change, metrics, tsig};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     /// Threads for each address.
     pub udp_threads: usize,
     pub answer: answer::Settings,
+    /// From where the last refusal of a key may be asked for without its signature.
+    pub ask_from: Vec<Prefix>,
     pub tcp: TcpLimits,
 }
 
@@ -77,6 +80,7 @@ impl Default for TcpLimits {
 pub struct Doors {
     bound: Vec<bind::Bound>,
     answer: answer::Settings,
+    ask_from: Vec<Prefix>,
     tcp: TcpLimits,
 }
 
@@ -86,6 +90,7 @@ struct Service {
     change: change::Handle,
     keys: Arc<ArcSwap<tsig::Keys>>,
     answer: answer::Settings,
+    ask_from: Vec<Prefix>,
     counters: metrics::Counters,
 }
 
@@ -130,6 +135,7 @@ impl Doors {
         Ok(Doors {
             bound,
             answer: settings.answer.clone(),
+            ask_from: settings.ask_from.clone(),
             tcp: settings.tcp.clone(),
         })
     }
@@ -157,6 +163,7 @@ impl Doors {
             change,
             keys,
             answer: self.answer,
+            ask_from: self.ask_from,
             counters,
         });
         let stop = StopSwitch::new();

@@ -122,7 +122,9 @@ impl Desk<'_> {
                 if is_update(request) {
                     counters.unsigned_update();
                 }
-                self.counted(request, respond(request, &self.unsigned(request)))
+                let told = self.told_without_signature(request);
+                let reply = told.unwrap_or_else(|| respond(request, &self.unsigned(request)));
+                self.counted(request, reply)
             }
             Checked::Signed(signed) if is_update(request) => self.update(signed),
             Checked::Signed(signed) => self.query(signed),
@@ -217,16 +219,37 @@ impl Desk<'_> {
         if last_refusal_key(&signed.message).as_ref() != Some(&signed.key) {
             return put(&signed.message, &Verdict::not_this_key(), reply);
         }
-        let text = self.service.change.last_refusal(&signed.key);
+        self.tell_refusal(&signed.message, &signed.key, signed.octets(), reply);
+    }
+
+    /// The same of any key, for whoever asks from an address that may (`ask_from`).
+    fn told_without_signature(&self, request: &[u8]) -> Option<Reply> {
+        let address = self.source.ip().to_canonical();
+        let mut from = self.service.ask_from.iter();
+        if is_update(request) || !from.any(|prefix| prefix.contains(address)) {
+            return None;
+        }
+        let mut reply = Vec::new();
+        let outcome = self.service.answer(request, self.transport, 0, &mut reply);
+        if !matches!(outcome, answer::Outcome::Elsewhere) {
+            return None;
+        }
+        let key = last_refusal_key(request)?;
+        self.tell_refusal(request, &key, 0, &mut reply);
+        Some(Reply::Ready(reply))
+    }
+
+    fn tell_refusal(&self, request: &[u8], key: &Name, reserve: usize, reply: &mut Vec<u8>) {
+        let text = self.service.change.last_refusal(key);
         let text = text.unwrap_or_else(|| "no update of this key was refused".into());
         let context = answer::Context {
             published: &self.service.published.load(),
             settings: &self.service.answer,
             transport: self.transport,
             now: Instant::now(),
-            reserve: signed.octets(),
+            reserve,
         };
-        answer::respond_txt(&signed.message, &[text], &context, reply);
+        answer::respond_txt(request, &[text], &context, reply);
     }
 }
 

@@ -214,3 +214,73 @@ fn a_message_of_65535_octets_is_taken_over_tcp() {
         (lag == 0).then_some(()).ok_or(lag.to_string())
     });
 }
+
+/// An update that adds a name, and one that takes it away; both accepted.
+fn added_and_taken_away(at: SocketAddr) -> Vec<u8> {
+    let packet = {
+        let mut message = Message::of(&name("example.com."));
+        message.updates.push(a("again.example.com."));
+        signed(&message, 11)
+    };
+    assert_eq!(rcode(at, Transport::Udp, &packet), NOERROR);
+    let delete = library::update("example.com.", library::demo_key(), false, |section| {
+        section.delete_a("again.example.com.");
+    });
+    let answer = delete.send(at, Transport::Udp);
+    assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
+    packet
+}
+
+/// Takes the store away, and what belongs to it.
+fn lose_the_store(lab: &Lab) {
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", lab.database().display()));
+    }
+}
+
+/// The packet is not applied once more, and the next one is.
+fn is_known(at: SocketAddr, packet: &[u8], next: &str) {
+    assert_eq!(rcode(at, Transport::Udp, packet), NOERROR);
+    assert_eq!(lab::dig(at, "again.example.com A").status, "NXDOMAIN");
+    assert_eq!(rcode(at, Transport::Udp, &once(next, 12)), NOERROR);
+    assert_eq!(lab::dig(at, &format!("{next} A")).status, "NOERROR");
+}
+
+#[test]
+fn a_packet_is_known_after_the_store_was_lost_and_restored() {
+    let lab = Lab::demo();
+    let packet = added_and_taken_away(lab.v4());
+    lose_the_store(&lab);
+    lab.until("example.com.", "holding");
+    lab.cli(&["snapshot", "restore", "--all"]).expect_ok();
+    lab.until("example.com.", "live");
+    is_known(lab.v4(), &packet, "first.example.com.");
+    // A snapshot that is made anew has it, too.
+    lab.settle("example.com.");
+    std::fs::remove_file(lab.snapshot()).expect("ours to remove");
+    eventually("there is another snapshot", || {
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'accepted'";
+        let rows = "SELECT count(*) FROM accepted";
+        let is_there = lab.snapshot().exists() && lab.sql_in(&lab.snapshot(), tables).trim() == "1";
+        match is_there && lab.sql_in(&lab.snapshot(), rows).trim() == "3" {
+            true => Ok(()),
+            false => Err("not yet".to_owned()),
+        }
+    });
+}
+
+#[test]
+fn a_packet_is_known_after_a_sigkill_and_the_loss_of_the_store() {
+    let lab = Lab::prepared_demo();
+    let server = Process::start(&lab, "info");
+    let packet = added_and_taken_away(server.at);
+    lab.settle("example.com.");
+    server.kill();
+    lose_the_store(&lab);
+    lab.cli(&["snapshot", "restore", "--all"]).expect_ok();
+    for next in ["first.example.com.", "second.example.com."] {
+        let server = Process::start(&lab, "info");
+        is_known(server.at, &packet, next);
+        server.kill();
+    }
+}

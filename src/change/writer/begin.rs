@@ -1,9 +1,11 @@
 //! What is served first: of the store where it is fit, else of the snapshot.
 
 use super::*;
+use crate::change::account::Moment;
 use crate::change::custody::Loss;
 use crate::change::{admission, policy, startup};
 use crate::publish::Since;
+use crate::store::{Accepted, RETRANSMIT_US};
 
 /// What is to be done once zones are served.
 pub(super) struct Begun {
@@ -16,7 +18,13 @@ pub(super) struct Begun {
 impl WriterThread {
     pub(super) fn begin(&mut self, keepsake: &Keepsake, snapshot_unfit: bool) -> Begun {
         let mut since = HashMap::new();
-        let mut turn = match self.begin_with_store(keepsake, &mut since) {
+        let now = Moment::now();
+        let mut accepted = keepsake.accepted().unwrap_or_else(|error| {
+            tracing::error!("snapshot: which updates it has is not known: {error}");
+            self.known.is_unsure(now);
+            Vec::new()
+        });
+        let mut turn = match self.begin_with_store(keepsake, &mut since, (&mut accepted, now)) {
             Some(Ok(turn)) => turn,
             Some(Err(error)) => {
                 tracing::error!(store = %self.custody.path().display(), "store: {error}");
@@ -28,6 +36,8 @@ impl WriterThread {
                 self.begin_without_store(keepsake, loss)
             }
         };
+        accepted.sort_by_key(|one| one.at_unix_us);
+        turn.accepted = accepted.into_iter().map(Arc::new).collect();
         let is_lost = self.custody.store().is_none();
         if !is_lost && !snapshot_unfit {
             (turn.view, _) = reload::forget(&mut self.policy, &turn.view);
@@ -71,12 +81,15 @@ impl WriterThread {
         &mut self,
         keepsake: &Keepsake,
         since: &mut HashMap<Name, Since>,
+        (accepted, now): (&mut Vec<Accepted>, Moment),
     ) -> Option<Result<Turn, StoreError>> {
         let path = self.settings.store.path.clone();
         let store = self.custody.store()?;
         let mut begin = || {
             let tx = store.begin()?;
             self.upkeep.look_again(&path, tx.mend_schema()?);
+            let flaws = tx.audit_flaws()?;
+            self.upkeep.found_audit(&path, flaws, &self.counters);
             // A store that was put back may be older than the snapshot: nothing that protects is
             // forgotten for that.
             let mut kept = read_policies(tx.value("policies")?.as_deref());
@@ -92,11 +105,14 @@ impl WriterThread {
                 keepsake,
                 contested: &mut self.contested,
                 repeats: &mut self.repeats,
+                known: &self.known,
                 reach: &self.reach,
                 unclaimed: &mut self.unclaimed,
             };
             admission::at_start(&mut desk, &tx, &mut turn)?;
             let served = turn.view.zones().filter_map(|served| served.zone());
+            let recently = now.unix_us.saturating_sub(RETRANSMIT_US);
+            accepted.extend(tx.accepted(recently)?);
             for zone in served {
                 let origin = zone.image.origin();
                 match keepsake.since(&tx, zone) {
@@ -135,6 +151,7 @@ impl WriterThread {
             keepsake,
             contested: &mut self.contested,
             repeats: &mut self.repeats,
+            known: &self.known,
             reach: &self.reach,
             unclaimed: &mut self.unclaimed,
         };

@@ -5,7 +5,6 @@ use std::path::Path as FilePath;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
 use super::*;
 use crate::change::tests::{ZONE, addition, import, name, settings, sql, submission};
@@ -45,8 +44,8 @@ impl Stage {
     }
 
     fn ask(&mut self, submission: Submission) -> Outcome {
-        let (reply, outcome) = oneshot::channel();
-        self.thread.turn(vec![Job { submission, reply }]);
+        let (job, outcome) = Job::new(submission, &self.thread.counters);
+        self.thread.turn(vec![job]);
         outcome.blocking_recv().unwrap()
     }
 
@@ -202,6 +201,7 @@ fn no_row_is_read_for_somebody_without_any_right_in_the_zone() {
             keepsake: &keepsake,
             contested: &mut thread.contested,
             repeats: &mut thread.repeats,
+            known: &thread.known,
             reach: &thread.reach,
             unclaimed: &mut thread.unclaimed,
         };

@@ -55,6 +55,9 @@ impl WriterThread {
             tracing::error!(store = %self.custody.path().display(), "store: {error}");
             self.custody.distrust();
         }
+        if made.is_ok() {
+            self.known.store_is_new();
+        }
         made.is_ok()
     }
 
@@ -99,7 +102,7 @@ impl WriterThread {
     }
 
     /// What was said of edits by hand was rolled back: it is to be found and said again.
-    fn forget_contested(&mut self) {
+    pub(super) fn forget_contested(&mut self) {
         for contested in self.contested.values_mut() {
             contested.is_to_be_told();
         }
@@ -138,24 +141,29 @@ impl WriterThread {
     /// A change could not be written; the next ones will hardly fare better.
     fn in_trouble(&mut self, error: &StoreError) {
         let path = self.custody.path().display().to_string();
-        let reason = error.to_string();
+        let advice = match error {
+            StoreError::Busy => format!("see who keeps it locked: fuser -v {path}"),
+            StoreError::Full => format!("make room on its disk: df -h {path}"),
+            _ => "see the log; what is served does not suffer".to_owned(),
+        };
+        let cause = format!("the store cannot be written: {error}");
+        self.changes_fail(error.to_string(), &cause, &advice);
+    }
+
+    /// Until one succeeds, or a probe does.
+    pub(super) fn changes_fail(&mut self, reason: String, cause: &str, advice: &str) {
+        let path = self.custody.path().display();
         let is_news = match &self.trouble.now {
             Some(known) => known.reason != reason,
             None => true,
         };
         if is_news {
             tracing::error!(
-                store = path,
+                store = %path,
                 "store: {reason}; changes fail until it is mended"
             );
-            let advice = match error {
-                StoreError::Busy => format!("see who keeps it locked: fuser -v {path}"),
-                StoreError::Full => format!("make room on its disk: df -h {path}"),
-                _ => "see the log; what is served does not suffer".to_owned(),
-            };
-            let sentence = format!("changes fail, because the store cannot be written: {reason}");
             self.board
-                .set_trouble(Some(format!("{sentence}; {advice}")));
+                .set_trouble(Some(format!("changes fail, because {cause}; {advice}")));
             self.counters.store_failing(true);
         }
         self.trouble.now = Some(Current {
@@ -205,6 +213,9 @@ impl WriterThread {
     /// What the scrub found. It may have seen a file that was just being made: who writes looks again
     /// before anything is held for it.
     pub(super) fn scrubbed(&mut self, report: Report) {
+        if report.has_failed {
+            self.counters.panicked();
+        }
         match report.store {
             Ok(found) => {
                 let damage = match found.faults.is_empty() {

@@ -105,3 +105,34 @@ fn a_damaged_snapshot_is_set_aside_and_written_anew() {
     });
     assert_eq!(aside.count(), 1);
 }
+
+#[test]
+fn a_fault_of_our_own_is_told_and_loses_nothing_that_was_to_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let (mut writer, reader) = serving(1, 1);
+    let keeper = begun(&path, reader);
+    keeper.keep("policies", "[]".into());
+    writer.replace(live(&Published::default(), image(2), 2));
+    keeper.promote(Arc::new(image(2)), 2, Extent::Whole);
+    keeper.keep(FAULTY, String::new());
+    let start = Instant::now();
+    let until = |what: &str, is_so: &dyn Fn(SnapshotStatus) -> bool| {
+        while !is_so(keeper.status().status()) {
+            assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    until("it is told", &|status| status.trouble.is_some());
+    until("it is over", &|status| {
+        status.trouble.is_none() && status.zones[0].revision == 2
+    });
+    let name: Name = "example.".parse().unwrap();
+    keeper.reserve(vec![(name.clone(), 2000)]).unwrap();
+    drop(keeper);
+    let (revision, back) = kept(&path).unwrap();
+    assert_eq!((revision, back.digest()), (2, image(2).digest()));
+    let snapshot = Snapshot::open_existing(&path).unwrap();
+    assert_eq!(snapshot.value("policies").unwrap().as_deref(), Some("[]"));
+    assert_eq!(snapshot.ceilings().unwrap()[&name], 2000);
+}

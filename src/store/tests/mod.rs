@@ -1,5 +1,6 @@
 mod audit;
 mod damage;
+mod ends;
 mod index;
 mod ledger;
 mod scrub;

@@ -317,6 +317,30 @@ fn the_largest_message_into_one_rrset_is_applied_in_no_time() {
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
 
+#[test]
+fn a_serial_of_0_is_never_taken() {
+    let full_circle = |serial: u32| APEX.replacen(" 10 ", &format!(" {serial} "), 1);
+    for (standing, expected) in [
+        (u32::MAX, 1),
+        // Neither 0 nor 1 is after these, or 1 is half the circle away.
+        (7, 7),
+        ((1 << 31) + 1, (1 << 31) + 1),
+        ((1 << 31) + 2, 1),
+    ] {
+        let before = image(&full_circle(standing));
+        assert_eq!(before.soa().unwrap().serial.0, standing);
+        let request = Request::new().add("@ 30 SOA ns9 h 0 2 3 4 5");
+        let applied = update(&before, request).unwrap();
+        assert_eq!(
+            applied.after.soa().unwrap().serial.0,
+            expected,
+            "{standing}"
+        );
+        assert_eq!(applied.ignored.len(), 1, "{standing}");
+        assert_eq!(applied.serial_set, expected == 1, "{standing}");
+    }
+}
+
 /// §3.4.2.7, word by word, on a list of records.
 fn model(origin: &Name, mut zone: Vec<Record>, operations: &[Operation]) -> Vec<Record> {
     let same = |a: &Record, b: &Record| {

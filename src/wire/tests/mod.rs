@@ -32,6 +32,7 @@ fn settings(listen: &[&str]) -> Settings {
         listen: listen.iter().map(|text| text.parse().unwrap()).collect(),
         udp_threads: 2,
         answer: answer::Settings::default(),
+        ask_from: Vec::new(),
         tcp: TcpLimits::default(),
     }
 }

@@ -1,10 +1,10 @@
 //! The slow path: signatures, updates, and what a key is told of its refusals.
 
-use super::House;
 use super::client::{
     FORMERR, NOERROR, NOTAUTH, REFUSED, Response, Tcp, Udp, add_a, delete_rrset, query, question,
     signed, signed_with, update, with_edns,
 };
+use super::{House, LOOPBACK, Settings, settings};
 
 const A: u16 = 1;
 const TXT: u16 = 16;
@@ -62,6 +62,29 @@ fn a_refusal_tells_rule_and_reference_and_the_key_can_ask_why() {
     assert_eq!((other.rcode, ede(&other).0), (REFUSED, PROHIBITED));
     let nobody = udp.ask(&with_edns(why()));
     assert_eq!((nobody.rcode, ede(&nobody).0), (REFUSED, PROHIBITED));
+}
+
+#[test]
+fn from_an_address_that_may_ask_the_refusal_is_told_without_the_key() {
+    for (range, may) in [("127.0.0.0/8", true), ("192.0.2.0/24", false)] {
+        let house = House::with(&Settings {
+            ask_from: vec![range.parse().unwrap()],
+            ..settings(&[LOOPBACK])
+        });
+        let (udp, mut tcp) = (Udp::to(house.address()), Tcp::to(house.address()));
+        let refused = udp.ask(&signed(delete_rrset(3, "api.example.com."), "writer."));
+        assert_eq!(refused.rcode, REFUSED);
+        let why = || question(9, "last-refusal.writer.lastgood.", TXT, CH);
+        let expected = if may { (NOERROR, 1) } else { (REFUSED, 0) };
+        for told in [udp.ask(&why()), tcp.ask(why())] {
+            assert_eq!((told.rcode, told.answers), expected, "{range}");
+            assert_eq!(told.says("min-members"), may, "{range}");
+        }
+        // Nothing else is let in without a signature.
+        assert_eq!(udp.ask(&add_a(4, "x.example.com.", 1)).rcode, REFUSED);
+        let other = question(5, "last-refusal.writer.elsewhere.", TXT, CH);
+        assert_eq!(udp.ask(&other).rcode, REFUSED);
+    }
 }
 
 #[test]

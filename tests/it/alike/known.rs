@@ -312,6 +312,11 @@ const SPELLING: (&str, &str) = (
     "RFC 4343 §3: it is the same name, and nothing has changed",
 );
 
+const ZERO: (&str, &str) = (
+    "in the place of a serial of 0, lastgood takes 1",
+    "RFC 1982 §7 leaves 0 to be one; some servers read it as none, and lastgood never serves it",
+);
+
 /// Why these two differ: all the reasons it takes, or none where one is missing.
 pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
     if pair.rcodes[0] != pair.rcodes[1] {
@@ -324,6 +329,11 @@ pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
         reasons.push(known.what);
     }
     if pair.zones[0].serial != pair.zones[1].serial && reasons.is_empty() {
+        let is_zero = |row: &Row| row.rtype == Rtype::SOA && soa_serial(row) == 0;
+        let serials = [pair.zones[0].serial, pair.zones[1].serial];
+        if serials == [1, 0] && pair.message.updates.iter().any(is_zero) {
+            return Some(vec![ZERO.0]);
+        }
         let is_spelling = pair.who == "named" && pair.zones[0].serial == pair.before.serial;
         return is_spelling.then(|| vec![SPELLING.0]);
     }
@@ -336,7 +346,7 @@ pub fn reasons(pair: &Pair<'_>) -> Option<Vec<&'static str>> {
 pub fn section(reason: &str) -> &'static str {
     let rcodes = RCODES.iter().map(|known| (known.what, known.section));
     let sets = SETS.iter().map(|known| (known.what, known.section));
-    let mut all = rcodes.chain(sets).chain([SPELLING]);
+    let mut all = rcodes.chain(sets).chain([SPELLING, ZERO]);
     let found = all.find(|(what, _)| *what == reason);
     found.map_or("", |(_, section)| section)
 }

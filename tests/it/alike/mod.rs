@@ -365,3 +365,36 @@ fn random_updates_end_as_with_named_and_knotd() {
         tally.unlike.join("\n")
     );
 }
+
+/// From the last serial there is to 0: the others serve that, as RFC 1982 lets them.
+#[test]
+fn a_serial_of_0_is_served_by_the_others_alone() {
+    let mut trio = Trio::start();
+    let [before, ..] = trio.all_zones().expect("nothing has happened yet");
+    for serial in [1 << 31, u32::MAX] {
+        let message = soa(&trio.origin, &before, serial);
+        assert_eq!(trio.send(&message), [0; 3], "{serial}");
+    }
+    let zones = trio.all_zones().expect("all run");
+    assert!(zones.iter().all(|zone| zone.serial == u32::MAX));
+    let message = soa(&trio.origin, &before, 0);
+    let rcodes = trio.send(&message);
+    let made = Made {
+        rcodes,
+        zones: trio.all_zones().expect("all run"),
+        fallen: None,
+    };
+    let serials = made.zones.each_ref().map(|zone| zone.serial);
+    assert_eq!((rcodes, serials), ([0; 3], [1, 0, 0]));
+    let case = Case {
+        origin: &trio.origin,
+        number: 0,
+        message: &message,
+        before: &zones[0],
+        made: &made,
+    };
+    for which in [1, 2] {
+        let reasons = known::reasons(&case.pair(which)).expect("it is known");
+        assert!(known::section(reasons[0]).contains("RFC 1982"));
+    }
+}
