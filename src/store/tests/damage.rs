@@ -218,6 +218,42 @@ fn a_schema_that_is_lost_is_an_error_and_no_empty_zone() {
 }
 
 #[test]
+fn a_zone_row_that_cannot_be_read_says_nothing_of_the_others() {
+    let s = scratch();
+    let is_ours = |zone: &str| (zone == ZONE).then(|| name(zone));
+    for (written, rest) in [
+        (ZONE, "-1, 1, digest"),
+        (ZONE, "1, 4294967296, digest"),
+        (ZONE, "1, 1, 'zz'"),
+        ("a..b.", "1, 1, digest"),
+        ("it''s", "1, 1, digest"),
+    ] {
+        s.by_hand(&format!(
+            "INSERT OR REPLACE INTO zone VALUES ('good.test.', 1, NULL, printf('%064d', 0));
+             INSERT OR REPLACE INTO zone
+             SELECT '{written}', {rest} FROM zone WHERE origin = 'good.test.';"
+        ));
+        let zones = s.store.zones().unwrap();
+        assert!(
+            zones
+                .rows
+                .iter()
+                .any(|row| row.origin == name("good.test."))
+        );
+        let [bad] = &zones.bad[..] else {
+            panic!("{written} {rest}: {:?}", zones.bad);
+        };
+        assert_eq!(bad.origin, is_ours(written), "{bad}");
+        assert_eq!(bad.literal(), format!("'{written}'"));
+        s.by_hand(&format!(
+            "DELETE FROM zone WHERE origin = {}",
+            bad.literal()
+        ));
+        assert_eq!(s.store.zones().unwrap().bad, []);
+    }
+}
+
+#[test]
 fn overwritten_pages_are_an_error_and_no_smaller_zone() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(&settings(&dir)).unwrap();
