@@ -1,10 +1,12 @@
 //! One name: where it stands decides which checks it gets.
 
+use super::walk::Ways;
 use super::{Finding, Limits, delegation, reference, structure, style, svcb};
-use crate::zone::{Found, Node, ZoneImage};
+use crate::zone::{Found, Node};
 
 /// Adds the findings that belong to this owner.
-pub(super) fn judge(image: &ZoneImage, node: &Node, limits: &Limits, out: &mut Vec<Finding>) {
+pub(super) fn judge(ways: &mut Ways<'_>, node: &Node, limits: &Limits, out: &mut Vec<Finding>) {
+    let image = ways.image;
     if node.is_empty() && node.name() != image.origin() {
         return;
     }
@@ -20,7 +22,7 @@ pub(super) fn judge(image: &ZoneImage, node: &Node, limits: &Limits, out: &mut V
             style::judge(image, node, out);
         }
         Found::Exact(_) | Found::Missing { .. } => {
-            reference::judge(image, node, out);
+            reference::judge(ways, node, out);
             style::judge(image, node, out);
             svcb::judge(image, node, out);
         }
@@ -28,7 +30,8 @@ pub(super) fn judge(image: &ZoneImage, node: &Node, limits: &Limits, out: &mut V
 }
 
 /// Adds those findings of [`judge`] that come of what stands at other names.
-pub(super) fn judge_references(image: &ZoneImage, node: &Node, out: &mut Vec<Finding>) {
+pub(super) fn judge_references(ways: &mut Ways<'_>, node: &Node, out: &mut Vec<Finding>) {
+    let image = ways.image;
     match image.find(node.name().key().as_bytes()) {
         Found::Cut(cut) if cut.name() == node.name() => {
             delegation::glue(image, node, out);
@@ -37,7 +40,7 @@ pub(super) fn judge_references(image: &ZoneImage, node: &Node, out: &mut Vec<Fin
         // Hidden, or led away from: nobody follows what stands here.
         Found::Cut(_) | Found::Dname(_) => {}
         Found::Exact(_) | Found::Missing { .. } => {
-            reference::judge(image, node, out);
+            reference::judge(ways, node, out);
             svcb::judge(image, node, out);
         }
     }

@@ -1,6 +1,6 @@
 //! What records of served names refer to: name servers, mail exchangers, services, aliases.
 
-use super::walk::{self, End, Place, has_address};
+use super::walk::{self, End, Place, Ways, has_address};
 use super::{
     Finding,
     Severity::{Error, Warning},
@@ -12,12 +12,13 @@ use crate::zone::{Node, ZoneImage};
 /// Resolvers give up on longer chains, each at its own number.
 const CHAIN_MAX: usize = 8;
 
-pub(super) fn judge(image: &ZoneImage, node: &Node, out: &mut Vec<Finding>) {
+pub(super) fn judge(ways: &mut Ways<'_>, node: &Node, out: &mut Vec<Finding>) {
+    let image = ways.image;
     delegation::ds_without_delegation(image, node, out);
     judge_name_servers(image, node, out);
     services(image, node, out);
     if let Some(target) = walk::target_of(node, Rtype::CNAME) {
-        cname(image, node.name(), &target, out);
+        cname(ways, node.name(), &target, out);
     }
     if let Some(target) = walk::target_of(node, Rtype::DNAME) {
         dname(image, node, &target, out);
@@ -75,8 +76,8 @@ fn services(image: &ZoneImage, node: &Node, out: &mut Vec<Finding>) {
     }
 }
 
-fn cname(image: &ZoneImage, owner: &Name, target: &Name, out: &mut Vec<Finding>) {
-    let (aliases, end) = walk::follow(image, owner);
+fn cname(ways: &mut Ways<'_>, owner: &Name, target: &Name, out: &mut Vec<Finding>) {
+    let (aliases, end) = ways.follow(owner);
     let data = lower(target);
     let mut found = |severity, check, sentence: String| {
         out.push(Finding::new(severity, check, owner, data.clone(), sentence));

@@ -1,5 +1,7 @@
 //! Where a name leads when something in the zone refers to it.
 
+use std::collections::HashMap;
+
 use crate::rr::{Name, Rtype, rdata};
 use crate::zone::{Found, Node, ZoneImage};
 
@@ -66,7 +68,7 @@ pub(super) fn has_address(node: &Node) -> bool {
 }
 
 /// How following aliases ends.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     /// At data, outside, below a delegation, or beyond the aliases that we follow.
     Fine,
@@ -81,24 +83,84 @@ pub(super) enum End {
 /// So a name is judged by so many others at most, and a change reaches no further back.
 pub(super) const ALIASES_MAX: usize = 16;
 
-/// Follows aliases from `start`: how many there were, and how it ends.
-pub(super) fn follow(image: &ZoneImage, start: &Name) -> (usize, End) {
-    let mut seen: Vec<Name> = Vec::new();
-    let mut name = start.clone();
-    while seen.len() < ALIASES_MAX {
-        let next = match place(image, &name) {
-            Place::Alias(next) => next,
-            Place::Outside | Place::Delegated => return (seen.len(), End::Fine),
-            Place::Here(node) if !node.is_empty() => return (seen.len(), End::Fine),
-            Place::Here(_) | Place::Nothing => return (seen.len(), End::NoData(name)),
-            Place::TooLong => return (seen.len(), End::TooLong),
-        };
-        if seen.contains(&name) {
-            return (seen.len(), End::Loop(next));
+/// Where the aliases of one image end, kept for the time of one check: names that lead the same way
+/// are followed once, however many they are and however long the way is.
+pub(super) struct Ways<'a> {
+    pub image: &'a ZoneImage,
+    ends: HashMap<Name, (usize, End)>,
+    /// Names looked up on the way.
+    pub steps: usize,
+}
+
+impl<'a> Ways<'a> {
+    pub(super) fn of(image: &'a ZoneImage) -> Ways<'a> {
+        Ways {
+            image,
+            ends: HashMap::new(),
+            steps: 0,
         }
-        seen.push(std::mem::replace(&mut name, next));
     }
-    (seen.len(), End::Fine)
+
+    /// Follows aliases from `start`: how many there were, and how it ends.
+    pub(super) fn follow(&mut self, start: &Name) -> (usize, End) {
+        let mut way: Vec<Name> = Vec::new();
+        let mut name = start.clone();
+        let (mut aliases, mut end) = loop {
+            if let Some(known) = self.ends.get(&name) {
+                break known.clone();
+            }
+            // Twice as far as counts, so that it is known of half of them how they end: each
+            // alias of an endless chain is then looked at twice, and not as often as counts.
+            if way.len() == 2 * ALIASES_MAX {
+                way.truncate(ALIASES_MAX + 1);
+                break (ALIASES_MAX, End::Fine);
+            }
+            self.steps += 1;
+            let next = match place(self.image, &name) {
+                Place::Alias(next) => next,
+                Place::Outside | Place::Delegated => break (0, End::Fine),
+                Place::Here(node) if !node.is_empty() => break (0, End::Fine),
+                Place::Here(_) | Place::Nothing => break (0, End::NoData(name)),
+                Place::TooLong => break (0, End::TooLong),
+            };
+            if let Some(entry) = way.iter().position(|passed| *passed == name) {
+                break self.round(&mut way, entry, next);
+            }
+            way.push(std::mem::replace(&mut name, next));
+        };
+        for name in way.into_iter().rev() {
+            aliases += 1;
+            if aliases >= ALIASES_MAX {
+                (aliases, end) = (ALIASES_MAX, End::Fine);
+            }
+            self.keep(name, (aliases, end.clone()));
+        }
+        (aliases, end)
+    }
+
+    /// Takes a loop off the way: each name of it goes round through the one that follows it.
+    fn round(&mut self, way: &mut Vec<Name>, entry: usize, second: Name) -> (usize, End) {
+        let names = way.split_off(entry);
+        let counted = |through: Name| match names.len() < ALIASES_MAX {
+            true => (names.len(), End::Loop(through)),
+            false => (ALIASES_MAX, End::Fine),
+        };
+        // Whoever comes upon one that is kept must have met no other name of the loop before.
+        if names.iter().all(|name| self.image.node(name).is_some()) {
+            for (at, name) in names.iter().enumerate() {
+                let next = names.get(at + 1).unwrap_or(&names[0]);
+                self.keep(name.clone(), counted(next.clone()));
+            }
+        }
+        counted(second)
+    }
+
+    /// Names that are not there themselves are without number, where a DNAME or wildcard leads them.
+    fn keep(&mut self, name: Name, known: (usize, End)) {
+        if self.image.node(&name).is_some() {
+            self.ends.insert(name, known);
+        }
+    }
 }
 
 /// Whether the names below this DNAME go round: its target leads, by this or other DNAMEs, back
