@@ -77,7 +77,7 @@ impl Account<'_> {
             "operations": shown(self.operations.iter().map(ToString::to_string)),
             "removed": shown(self.diff.removed().map(|record: Record| record.to_string())),
             "added": shown(self.diff.added().map(|record: Record| record.to_string())),
-            "ignored": self.ignored,
+            "ignored": shown(self.ignored.iter().cloned()),
             "warnings": shown(self.warnings.iter().cloned()),
             "rules": self.verdict.map(|verdict| &verdict.rules),
             "would_be_accepted": self.accepted,

@@ -5,13 +5,16 @@ use std::collections::HashSet;
 use super::account::{Account, Course, Moment};
 use super::edits::{Unfit, hold, take_in};
 use super::judge::{self, Decision};
-use super::reconcile::{Case, Desk, Reading, build, hold_on_older, none_beside, one, settle};
+use super::reconcile::{
+    Case, Desk, Reading, build, hold_on_older, is_of_revision, none_beside, one, settle,
+};
 use super::repair;
 use super::startup::{self, LastGood};
 use super::turn::{Note, Turn};
+use super::unclaimed;
 use crate::check::{self, Finding, Severity};
 use crate::rr::{Name, Serial};
-use crate::store::{Loaded, StoreError, Transaction, ZoneRow};
+use crate::store::{Loaded, StoreError, Transaction, ZoneRow, Zones};
 use crate::zone::{Diff, ZoneImage};
 
 /// At start: everything that store or snapshot know.
@@ -20,11 +23,27 @@ pub(super) fn at_start(
     tx: &Transaction<'_>,
     turn: &mut Turn,
 ) -> Result<(), StoreError> {
-    let rows = tx.zones()?;
+    let Zones { rows, bad } = tx.zones()?;
+    let (mut known, mut arrived) = (HashSet::new(), Vec::new());
     for row in &rows {
-        admit(desk, tx, turn, row)?;
+        if unclaimed::is_known(desk, tx, &row.origin)? {
+            known.insert(&row.origin);
+            admit(desk, tx, turn, row)?;
+        } else {
+            arrived.push(row);
+        }
     }
-    let known: HashSet<&Name> = rows.iter().map(|row| &row.origin).collect();
+    let mut nameless = Vec::new();
+    for bad in &bad {
+        match &bad.origin {
+            Some(origin) if unclaimed::is_known(desk, tx, origin)? => {
+                known.insert(origin);
+                admit_as_committed(desk, tx, turn, origin, &bad.to_string())?;
+            }
+            _ => nameless.push(bad),
+        }
+    }
+    unclaimed::note_bad(desk, tx, &nameless)?;
     let keepsake = desk.keepsake;
     for zone in keepsake.zones().filter(|zone| !known.contains(zone)) {
         if tx.removed_at(zone)? > keepsake.revision(zone) {
@@ -37,6 +56,28 @@ pub(super) fn at_start(
             "put back the database that had it, or say that it shall go: lastgood zone remove {zone}"
         );
         startup::without_rows(desk, turn, zone, reason, &mend);
+    }
+    unclaimed::judge_all(desk, tx, turn, arrived)
+}
+
+/// A zone whose row cannot be read: it is served as it was committed last, and holds.
+fn admit_as_committed(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    origin: &Name,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let Some(row) = startup::as_committed(tx, origin)? else {
+        let mend = repair::first_import_hint(origin) + " --replace";
+        startup::without_rows(desk, turn, origin, reason, &mend);
+        return Ok(());
+    };
+    admit(desk, tx, turn, &row)?;
+    let served = turn.view.zone(origin).and_then(|served| served.zone());
+    // An edit that was taken in has written the row anew.
+    if served.is_some_and(|zone| zone.revision == row.revision && zone.hold.is_none()) {
+        turn.hold(origin, reason, repair::zone_row(desk.path, &row));
     }
     Ok(())
 }
@@ -69,9 +110,15 @@ pub(super) fn admit(
         let unfit = Unfit::plain(reason);
         return unfit_at_start(desk, tx, turn, row, (image, loaded), &unfit);
     }
-    if image.digest() != row.digest {
+    let is_made_up = image.digest() == row.digest && !is_committed(desk, tx, row)?;
+    if image.digest() != row.digest || is_made_up {
         // What was committed last, if the snapshot still tells: the edit is judged against it.
-        let good = last_good(desk, tx, row)?.filter(|good| good.image.digest() == row.digest);
+        let is_that = |good: &LastGood| is_made_up || good.image.digest() == row.digest;
+        let good = last_good(desk, tx, row)?.filter(is_that);
+        let as_they_are = ZoneRow {
+            digest: image.digest(),
+            ..row.clone()
+        };
         return match good {
             Some(good) => {
                 turn.serve(good.image.clone(), good.revision);
@@ -87,12 +134,13 @@ pub(super) fn admit(
                     None => Ok(()),
                 }
             }
-            None if is_of_revision(tx, row, &image)? => {
+            None if is_of_revision(tx, &as_they_are)? => {
                 tracing::warn!(zone = %origin, "store: the digest of the zone was damaged, its rows are not");
                 tx.note_digest(origin, image.digest())?;
                 serve(tx, turn, row, image, &findings, &loaded)
             }
-            None if loaded.touched.is_empty() => {
+            // What history and snapshot have both lost is served rather than nothing.
+            None if loaded.touched.is_empty() && !is_made_up => {
                 let reason = "its rows are not those that were committed, and nobody edited them: \
                               this is damage";
                 {
@@ -129,14 +177,13 @@ fn serve(
     settle(tx, origin, loaded)
 }
 
-/// Whether rows that do not add up to the digest of their zone do to that of its last revision.
-fn is_of_revision(
-    tx: &Transaction<'_>,
-    row: &ZoneRow,
-    image: &ZoneImage,
-) -> Result<bool, StoreError> {
-    let revision = tx.revision(&row.origin, row.revision)?;
-    Ok(revision.is_some_and(|revision| revision.digest == image.digest().to_string()))
+/// Whether what the row of a zone says was committed once, as far as history or snapshot tell.
+fn is_committed(desk: &Desk<'_>, tx: &Transaction<'_>, row: &ZoneRow) -> Result<bool, StoreError> {
+    if desk.keepsake.digest(&row.origin) == Some(row.digest) || is_of_revision(tx, row)? {
+        return Ok(true);
+    }
+    let last = tx.last_revision(&row.origin)?;
+    Ok(last.is_some_and(|last| last.digest == row.digest.to_string()))
 }
 
 /// The snapshot's version of a zone, brought up to the store's last revision where that can be done.

@@ -88,7 +88,7 @@ struct Line {
 }
 
 /// More findings than this are a number.
-const FINDINGS_SHOWN: usize = 20;
+pub(super) const FINDINGS_SHOWN: usize = 20;
 
 impl Board {
     fn sheet(&self) -> std::sync::MutexGuard<'_, Sheet> {

@@ -254,6 +254,17 @@ impl Custody {
         loss
     }
 
+    /// What an error is to be taken for: with the index of the log cut short, what looked like damage
+    /// was none.
+    pub(super) fn cause(&self, error: StoreError) -> StoreError {
+        match (&self.store, error) {
+            (Some(store), StoreError::Damaged(_)) if store.is_doubtful() => {
+                StoreError::Truncated(beside(&self.settings.path, "-shm"))
+            }
+            (_, error) => error,
+        }
+    }
+
     pub(super) fn is_condemned(&self) -> bool {
         self.is_condemned
     }
@@ -267,7 +278,9 @@ impl Custody {
     pub(super) fn watch(&mut self, published: &Published) -> Result<Watched, Loss> {
         if let Some(store) = &self.store {
             match store.check_identity().and_then(|()| store.data_version()) {
-                Ok(version) if self.agreed == Agreed::At(version) => return Ok(Watched::Same),
+                Ok(version) if self.agreed == Agreed::At(version) && !store.is_doubtful() => {
+                    return Ok(Watched::Same);
+                }
                 Ok(_) => return Ok(Watched::Changed),
                 Err(error) => {
                     tracing::error!(store = %self.settings.path.display(), "store: {error}");
@@ -368,10 +381,10 @@ impl Custody {
 
 /// Whether a database that appeared in place of ours holds exactly what is served.
 fn same_zones(store: &Store, published: &Published) -> Result<(), String> {
-    let rows = store
+    let zones = store
         .zones()
         .map_err(|error: StoreError| error.to_string())?;
-    let rows: HashMap<&Name, &ZoneRow> = rows.iter().map(|row| (&row.origin, row)).collect();
+    let rows: HashMap<&Name, &ZoneRow> = zones.rows.iter().map(|row| (&row.origin, row)).collect();
     for served in published.zones() {
         let Some(zone) = served.zone() else { continue };
         let origin = zone.image.origin();

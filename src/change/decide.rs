@@ -7,6 +7,7 @@ use super::ending;
 use super::judge::{self, Bench, Decision, Judged, Stored};
 use super::known::Known;
 use super::reconcile::Desk;
+use super::startup;
 use super::turn::{Note, Turn, refused};
 use super::{Body, Committed, Outcome, Submission};
 use crate::guard::{Freeze, FreezeScope, Verdict};
@@ -40,7 +41,10 @@ pub(super) fn decide(
     let judged = clock.judge(|| match &submission.body {
         Body::Accept => ending::judge_acceptance(desk, tx, turn, submission, moment),
         Body::Import { .. } => {
-            let stored = tx.zone(&submission.zone)?;
+            let stored = match tx.zone(&submission.zone)? {
+                Some(Err(_)) => startup::as_committed(tx, &submission.zone)?,
+                row => row.and_then(Result::ok),
+            };
             let stored = Stored {
                 zone: stored.as_ref(),
                 ..Stored::default()
@@ -158,7 +162,7 @@ fn guarded(bench: &Bench<'_>, submission: &Submission, stored: Stored<'_>) -> Ju
     })
 }
 
-fn write(
+pub(super) fn write(
     tx: &Transaction<'_>,
     submission: &Submission,
     commit: &judge::Commit,

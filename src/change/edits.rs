@@ -9,7 +9,7 @@ use super::repair;
 use super::turn::{Note, Turn};
 use super::weigh::{self, Asker, Proposal, Weighed};
 use crate::answer;
-use crate::guard::{self, Actor, Path};
+use crate::guard::{Actor, Path};
 use crate::publish;
 use crate::rr::{Key, Name};
 use crate::store::{Content, NewRevision, StoreError, Transaction};
@@ -331,8 +331,10 @@ pub(super) fn hold(
     let mut mend = repair::sql(desk.path, origin, &ids, diff);
     mend.push_str(&format!("\n{}", repair::restore_hint(origin)));
     match &unfit.refusal {
-        Some(Decision::Refused { rule, .. }) if guard::OVERRIDABLE.contains(&rule.as_str()) => {
-            mend.push_str(&format!("\n{}", repair::accept_hint(origin, rule)));
+        Some(Decision::Refused { rule, .. }) => {
+            if let Some(hint) = repair::accept_hint_for(origin, rule) {
+                mend.push_str(&format!("\n{hint}"));
+            }
         }
         None if unfit.is_damage => {
             mend.push_str(&format!("\n{}", repair::accept_plain_hint(origin)));

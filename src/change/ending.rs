@@ -29,11 +29,20 @@ pub(super) fn judge_acceptance(
             why: RefusedWhy::Guard,
         })
     };
-    if tx.zone(origin)?.is_none() {
-        return Ok(refused(
-            format!("the store does not know {origin}"),
-            "`lastgood snapshot restore`, or a zone that the store has",
-        ));
+    match tx.zone(origin)? {
+        Some(Ok(_)) => {}
+        Some(Err(bad)) => {
+            return Ok(refused(
+                bad.to_string(),
+                "a row that can be read; `lastgood status` says how to put it right",
+            ));
+        }
+        None => {
+            return Ok(refused(
+                format!("the store does not know {origin}"),
+                "`lastgood snapshot restore`, or a zone that the store has",
+            ));
+        }
     }
     let loaded = tx.load(origin)?;
     let (image, flaw) = build(origin, &loaded);
@@ -79,10 +88,8 @@ pub(super) fn rows_to_mend(
     if !owners.all(|change| is_asked(&change.owner)) {
         return Ok(None);
     }
-    if tx
-        .zone(origin)?
-        .is_none_or(|row| row.revision != held.revision)
-    {
+    let row = tx.zone(origin)?.and_then(Result::ok);
+    if row.is_none_or(|row| row.revision != held.revision) {
         return Ok(None);
     }
     let (image, flaw) = match contested.beside() {

@@ -23,17 +23,32 @@ pub(super) fn counted(
         external: Vec::new(),
         declared: false,
     };
-    concerned
-        .into_iter()
-        .chain([&apex])
-        .flat_map(|protection| {
-            protection
-                .types
-                .iter()
-                .map(move |&rtype| (protection, rtype))
-        })
-        .filter_map(|(protection, rtype)| count(policy, protection, rtype, before, after, changed))
-        .collect()
+    let count = |protection: &Protection| -> Vec<Counted> {
+        let types = protection.types.iter();
+        types
+            .filter_map(|&rtype| count(policy, protection, rtype, before, after, changed))
+            .collect()
+    };
+    let mut counted = Vec::new();
+    let mut is_freed = false;
+    for protection in concerned {
+        let these = count(protection);
+        is_freed |= protection.declared && these.iter().any(is_raised);
+        counted.extend(these);
+    }
+    // A zone that keeps a protected name from its members may go: what it is asked to keep of its own,
+    // which nobody declared, does not stand in the way of that.
+    let goes = after.zone(changed).is_none();
+    if !(goes && is_freed) {
+        counted.extend(count(&apex));
+    }
+    counted
+}
+
+/// From below the minimum to more.
+fn is_raised(count: &Counted) -> bool {
+    let (was, is) = (count.before.members, count.after.members);
+    was < count.minimum && is > was
 }
 
 fn count(

@@ -38,6 +38,7 @@ mod scrubber;
 mod standing;
 mod startup;
 mod turn;
+mod unclaimed;
 mod unscanned;
 mod upkeep;
 mod weigh;

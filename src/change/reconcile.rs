@@ -15,11 +15,12 @@ use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
 use super::turn::Turn;
+use super::unclaimed::{self, Unclaimed};
 use super::weigh::{self, Asker, Proposal};
 use super::{Policy, repair};
 use crate::publish;
 use crate::rr::{Name, Rtype};
-use crate::store::{BadRow, Loaded, StoreError, Transaction, ZoneRow};
+use crate::store::{BadRow, BadZone, Loaded, StoreError, Transaction, ZoneRow, Zones};
 use crate::zone::{Diff, Node, Served, ZoneImage};
 
 /// Why a zone that was never imported is not served.
@@ -37,6 +38,8 @@ pub(super) struct Desk<'a> {
     pub repeats: &'a mut Repeats,
     pub known: &'a Known,
     pub reach: &'a RefCell<Reach>,
+    /// What is told of rows of the table `zone` that no zone has.
+    pub unclaimed: &'a mut Unclaimed,
 }
 
 /// Which rows of a zone are compared with what is served.
@@ -88,11 +91,15 @@ pub(super) fn all(
     extent: Extent,
     suspects: &BTreeMap<Name, Reading>,
 ) -> Result<(), StoreError> {
-    let rows: HashMap<Name, ZoneRow> = tx
-        .zones()?
+    let Zones { rows, bad } = tx.zones()?;
+    let rows: HashMap<Name, ZoneRow> = rows
         .into_iter()
         .map(|row| (row.origin.clone(), row))
         .collect();
+    if extent != Extent::Nothing {
+        hold_bad(desk, tx, turn, &bad)?;
+    }
+    let is_bad = |zone: &Name| bad.iter().any(|bad| bad.origin.as_ref() == Some(zone));
     let touched: HashSet<Name> = tx.touched_zones()?.into_iter().collect();
     let differs = |served: &Served| {
         let (origin, zone) = (served.origin(), served.zone());
@@ -107,6 +114,7 @@ pub(super) fn all(
         .view
         .zones()
         .filter(|served| extent == Extent::Everything || differs(served))
+        .filter(|served| !is_bad(served.origin()))
         .map(|served| served.origin().clone())
         .collect();
     let reading = |origin: &Name| match extent {
@@ -123,15 +131,68 @@ pub(super) fn all(
             unfit.extend(compare(desk, tx, turn, &origin, row, reading)?);
         }
         if unfit.len() == count || unfit.iter().all(|(_, unfit)| unfit.refusal.is_none()) {
-            return edits::jointly(desk, tx, turn, unfit)?
-                .iter()
-                .try_for_each(|(case, unfit)| edits::hold(desk, tx, turn, case, unfit));
+            for (case, unfit) in edits::jointly(desk, tx, turn, unfit)? {
+                edits::hold(desk, tx, turn, &case, &unfit)?;
+            }
+            break;
         }
         waiting = unfit
             .iter()
             .map(|(case, _)| case.served.origin().clone())
             .collect();
     }
+    match extent {
+        Extent::Nothing => Ok(()),
+        _ => judge_unclaimed(desk, tx, turn, &rows),
+    }
+}
+
+/// Holds the zones whose rows in the table `zone` cannot be read, and no others.
+fn hold_bad(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    bad: &[BadZone],
+) -> Result<(), StoreError> {
+    let mut nameless = Vec::new();
+    for bad in bad {
+        let served = bad.origin.as_ref().and_then(|zone| turn.view.zone(zone));
+        let Some(served) = served.and_then(|served| served.zone()) else {
+            nameless.push(bad);
+            continue;
+        };
+        let row = ZoneRow {
+            origin: served.image.origin().clone(),
+            revision: served.revision,
+            serial: served.image.soa().map(|soa| soa.serial.0),
+            digest: served.image.digest(),
+        };
+        let mend = repair::zone_row(desk.path, &row);
+        turn.hold(&row.origin, &bad.to_string(), mend);
+    }
+    unclaimed::note_bad(desk, tx, &nameless)
+}
+
+/// Rows of zones that are not served, and that nobody committed or that stopped being ours.
+fn judge_unclaimed(
+    desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    rows: &HashMap<Name, ZoneRow>,
+) -> Result<(), StoreError> {
+    let mut arrived = Vec::new();
+    for row in rows.values() {
+        let is_new = match turn.view.zone(&row.origin) {
+            None => true,
+            Some(served) if served.zone().is_none() => !unclaimed::is_known(desk, tx, &row.origin)?,
+            Some(_) => false,
+        };
+        if is_new {
+            arrived.push(row);
+        }
+    }
+    arrived.sort_by(|a, b| a.origin.cmp(&b.origin));
+    unclaimed::judge_all(desk, tx, turn, arrived)
 }
 
 /// One zone; returned where its rows are not fit to be served.
@@ -151,6 +212,8 @@ fn compare(
             let reason = "the store does not know the zone any more";
             turn.hold(origin, reason, repair::restore_hint(origin));
         }
+        // One that nobody committed is judged with those that are not served at all.
+        (None, Some(_)) if !unclaimed::is_known(desk, tx, origin)? => {}
         (None, Some(row)) => admit(desk, tx, turn, row)?,
         // Another reason, that the store was gone, may be over.
         (None, None) => turn.hold(origin, NO_DATA, repair::first_import_hint(origin)),
@@ -194,7 +257,9 @@ pub(super) fn one(
     };
     if row.revision > revision {
         // What is served is the snapshot's, and older: the rows of the last revision mend that.
-        if flaw.is_none() && image.digest() == row.digest {
+        if !is_of_revision(tx, row)? {
+            hold_on_made_up(desk, turn, (&served, revision), row);
+        } else if flaw.is_none() && image.digest() == row.digest {
             take_later(desk, turn, &served, image, row);
         } else {
             let reason = flaw
@@ -263,8 +328,33 @@ pub(super) fn with_touched(
     Ok((loaded, editor.finish().0, flaw))
 }
 
-/// Puts a revision in service that the store has and the snapshot has not: one that was committed,
-/// unless somebody made it up.
+/// Whether the history has the revision that the row of a zone says the zone is at.
+pub(super) fn is_of_revision(tx: &Transaction<'_>, row: &ZoneRow) -> Result<bool, StoreError> {
+    let revision = tx.revision(&row.origin, row.revision)?;
+    Ok(revision.is_some_and(|revision| revision.digest == row.digest.to_string()))
+}
+
+/// The row of a zone says that there was one more revision, and nobody committed it.
+fn hold_on_made_up(
+    desk: &Desk<'_>,
+    turn: &mut Turn,
+    (served, revision): (&ZoneImage, u64),
+    row: &ZoneRow,
+) {
+    let reason = format!(
+        "the table zone says that it is at revision {}, which nobody committed",
+        row.revision
+    );
+    let good = ZoneRow {
+        origin: row.origin.clone(),
+        revision,
+        serial: served.soa().map(|soa| soa.serial.0),
+        digest: served.digest(),
+    };
+    turn.hold(&row.origin, &reason, repair::zone_row(desk.path, &good));
+}
+
+/// Puts a revision in service that the store has and the snapshot has not.
 fn take_later(
     desk: &mut Desk<'_>,
     turn: &mut Turn,
@@ -285,7 +375,8 @@ fn take_later(
         },
     );
     if let Some(Decision::Refused { rule, reason, .. }) = judge::refusal(&weighed.verdict) {
-        let mend = repair::accept_hint(&row.origin, &rule);
+        let mend = repair::accept_hint_for(&row.origin, &rule)
+            .unwrap_or_else(|| repair::restore_hint(&row.origin));
         return turn.hold(&row.origin, &format!("refused by {rule}: {reason}"), mend);
     }
     desk.contested.remove(&row.origin);

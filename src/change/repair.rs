@@ -1,6 +1,8 @@
 //! What to tell the operator of a zone that holds: the lines to type, where they are few.
 
+use crate::guard;
 use crate::rr::{Name, Record};
+use crate::store::ZoneRow;
 use crate::zone::{Diff, RrsetChange};
 
 /// More lines than this nobody types.
@@ -56,9 +58,46 @@ pub(super) fn sql(path: &std::path::Path, zone: &Name, bad: &[i64], diff: &Diff)
     format!(
         // The server may be writing at this moment.
         "sqlite3 {} <<'SQL'\n.timeout 5000\n{}\nSQL",
-        for_shell(path),
+        for_shell(&path.display().to_string()),
         statements.join("\n")
     )
+}
+
+/// SQL that puts the row of a zone back to what is served, or was committed last.
+pub(super) fn zone_row(path: &std::path::Path, row: &ZoneRow) -> String {
+    let serial = row
+        .serial
+        .map_or_else(|| "NULL".to_owned(), |serial| serial.to_string());
+    format!(
+        "sqlite3 {} <<'SQL'\n.timeout 5000\n\
+         UPDATE zone SET revision = {}, serial = {serial}, digest = '{}' WHERE origin = {};\nSQL\n{}",
+        for_shell(&path.display().to_string()),
+        row.revision,
+        row.digest,
+        quoted(&row.origin.to_string()),
+        restore_hint(&row.origin),
+    )
+}
+
+/// For a zone that nobody serves; its name as SQL finds it.
+pub(super) fn unclaimed(path: &std::path::Path, origin: &str) -> String {
+    let statements = format!(
+        "DELETE FROM zone WHERE origin = {origin}; DELETE FROM record WHERE zone = {origin};"
+    );
+    let words = [path.display().to_string(), statements];
+    let [path, statements] = words.map(|word| for_shell(&word));
+    format!("to take it away: sqlite3 {path} {statements}")
+}
+
+/// For a freeze that freezes nothing.
+pub(super) fn odd_freeze(path: &std::path::Path, scope: &str) -> String {
+    let scope = crate::store::literal(scope.as_bytes());
+    let words = [
+        path.display().to_string(),
+        format!("DELETE FROM freeze WHERE scope = {scope};"),
+    ];
+    let [path, statement] = words.map(|word| for_shell(&word));
+    format!("to take it away: sqlite3 {path} {statement}")
 }
 
 /// For a zone whose rows are lost, or not worth mending by hand.
@@ -71,7 +110,14 @@ pub(super) fn first_import_hint(zone: &Name) -> String {
     format!("lastgood zone import {zone} FILE")
 }
 
-/// For a zone whose rows are fit and were refused.
+/// For a zone whose rows were refused by a rule that may be set aside. What `validate` refuses of an
+/// edit by hand is fatal, and that is let in by nobody.
+pub(super) fn accept_hint_for(zone: &Name, rule: &str) -> Option<String> {
+    let is_open = guard::OVERRIDABLE.contains(&rule) && rule != "validate";
+    is_open.then(|| accept_hint(zone, rule))
+}
+
+/// For a zone whose rows may be fit.
 pub(super) fn accept_hint(zone: &Name, rule: &str) -> String {
     format!(
         "# or, to take the rows as they are: \
@@ -84,12 +130,11 @@ pub(super) fn accept_plain_hint(zone: &Name) -> String {
     format!("# or, to take the rows as they are: lastgood zone accept {zone}")
 }
 
-/// A path as a shell takes it for one word.
-fn for_shell(path: &std::path::Path) -> String {
-    let text = path.display().to_string();
+/// A text as a shell takes it for one word.
+fn for_shell(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
     match text.chars().all(is_plain) && !text.starts_with('-') {
-        true => text,
+        true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }

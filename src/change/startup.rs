@@ -11,14 +11,14 @@ use super::repair;
 use super::turn::Turn;
 use crate::check::{self, Limits, Severity};
 use crate::guard::Actor;
-use crate::guard::Freeze;
+use crate::guard::{Freeze, FreezeScope};
 use crate::publish::Since;
 use crate::rr::Name;
 use crate::store::{
     Accepted, AuditRow, FreezeRow, History, Settings, Snapshot, SnapshotRow, Store, StoreError,
-    Transaction,
+    Transaction, ZoneRow,
 };
-use crate::zone::{ServedZone, ZoneImage};
+use crate::zone::{Digest, ServedZone, ZoneImage};
 
 /// Puts on the board what came of the last changes before the stop: whoever was refused then may
 /// ask for the reason now.
@@ -76,6 +76,10 @@ pub(super) struct Opened {
 /// Opens store and snapshot. A store is created only where neither was ever seen.
 pub(super) fn open(settings: &Settings) -> Opened {
     let was_there = Snapshot::is_there(&settings.snapshot);
+    if !was_there {
+        // Now or never: while running, a folder that is gone was moved away, and may come back.
+        make_folders(settings);
+    }
     let snapshot = match Snapshot::open_existing(&settings.snapshot) {
         Ok(snapshot) => Some(snapshot),
         Err(error) if was_there => {
@@ -96,6 +100,19 @@ pub(super) fn open(settings: &Settings) -> Opened {
         store,
         snapshot_unfit: was_there && snapshot.is_none(),
         snapshot,
+    }
+}
+
+fn make_folders(settings: &Settings) {
+    for file in [&settings.path, &settings.snapshot] {
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder
+            && let Err(error) = std::fs::create_dir_all(folder)
+        {
+            tracing::error!(folder = %folder.display(), "cannot be made: {error}");
+        }
     }
 }
 
@@ -176,6 +193,10 @@ impl Keepsake {
         })
     }
 
+    pub(super) fn digest(&self, zone: &Name) -> Option<Digest> {
+        self.rows.get(zone).map(|row| row.digest)
+    }
+
     pub(super) fn revision(&self, zone: &Name) -> Option<u64> {
         self.rows.get(zone).map(|row| row.revision)
     }
@@ -233,6 +254,22 @@ impl Keepsake {
             revision: row.revision,
         })
     }
+}
+
+/// The row of a zone as it was when it was last committed, by the history.
+pub(super) fn as_committed(
+    tx: &Transaction<'_>,
+    origin: &Name,
+) -> Result<Option<ZoneRow>, StoreError> {
+    let last = tx.last_revision(origin)?.filter(|last| !last.is_removal);
+    Ok(last.and_then(|last| {
+        Some(ZoneRow {
+            origin: origin.clone(),
+            revision: last.number,
+            serial: last.serial,
+            digest: last.digest.parse().ok()?,
+        })
+    }))
 }
 
 /// Brings a version of the snapshot up to a later revision by the diffs that the store has of those
@@ -295,7 +332,8 @@ pub(super) fn all_freezes(
     tx: &Transaction<'_>,
     keepsake: &Keepsake,
 ) -> Result<Vec<Freeze>, StoreError> {
-    let mut freezes = read_freezes(tx.freezes()?)?;
+    // What cannot be read is told of; where it was in force, the snapshot still has it.
+    let (mut freezes, _) = read_freezes(tx.freezes()?);
     for freeze in keepsake.freezes() {
         if freezes.iter().any(|known| known.scope == freeze.scope) {
             continue;
@@ -308,18 +346,29 @@ pub(super) fn all_freezes(
     Ok(freezes)
 }
 
-fn read_freezes(rows: Vec<FreezeRow>) -> Result<Vec<Freeze>, StoreError> {
-    rows.into_iter()
-        .map(|(scope, since_unix, reason, actor)| {
-            let scope = scope.parse().map_err(|error: crate::guard::GuardError| {
-                StoreError::Damaged(error.to_string())
-            })?;
-            Ok(Freeze {
+/// Those that can be read, and the others as they are written.
+fn read_freezes(rows: Vec<FreezeRow>) -> (Vec<Freeze>, Vec<(String, String)>) {
+    let (mut freezes, mut odd) = (Vec::new(), Vec::new());
+    for (text, since_unix, reason, actor) in rows {
+        match text.parse::<FreezeScope>() {
+            Ok(scope) => freezes.push(Freeze {
                 scope,
                 since_unix,
                 reason,
                 actor,
-            })
-        })
-        .collect()
+            }),
+            Err(error) => odd.push((text, error.to_string())),
+        }
+    }
+    (freezes, odd)
+}
+
+/// What is told of freezes in the store that freeze nothing.
+pub(super) fn odd_freezes(path: &std::path::Path, rows: Vec<FreezeRow>) -> Vec<String> {
+    let (_, odd) = read_freezes(rows);
+    let told = odd.into_iter().map(|(text, error)| {
+        let mend = repair::odd_freeze(path, &text);
+        format!("a row of the table freeze freezes nothing: {error}; {mend}")
+    });
+    told.collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::account::{self, Moment};
-use super::board::{Board, LastRefusal, LastUpdate};
+use super::board::{Board, FINDINGS_SHOWN, LastRefusal, LastUpdate};
 use super::judge::Decision;
 use super::reach::Moved;
 use super::{Committed, Refused};
@@ -336,8 +336,12 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
         }
         Note::Admitted { zone, findings } => {
             board.note_zone(published, &zone);
-            for finding in &findings {
+            for finding in findings.iter().take(FINDINGS_SHOWN) {
                 tracing::warn!(zone = %zone, "served with {finding}");
+            }
+            let more = findings.len().saturating_sub(FINDINGS_SHOWN);
+            if more > 0 {
+                tracing::warn!(zone = %zone, "served with {more} more findings: lastgood zone check");
             }
             board.note_findings(&zone, findings);
         }

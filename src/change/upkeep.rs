@@ -9,6 +9,7 @@ use super::account::Moment;
 use super::board::Board;
 use super::custody::Custody;
 use super::retention::Pruning;
+use super::startup::odd_freezes;
 use crate::metrics::Counters;
 use crate::store::{AuditFlaws, BadRow, Mended, Retention, strangers};
 
@@ -26,6 +27,9 @@ pub(super) struct Upkeep {
     strays_due: bool,
     files_due: Instant,
     strays: Vec<String>,
+    /// Of the table `zone`.
+    unclaimed: Vec<String>,
+    freezes: Vec<String>,
     files: Option<String>,
     /// What others made in the place of an index or a view of ours.
     hindered: Vec<String>,
@@ -58,6 +62,8 @@ impl Upkeep {
             strays_due: true,
             files_due: now,
             strays: Vec::new(),
+            unclaimed: Vec::new(),
+            freezes: Vec::new(),
             files: None,
             hindered: Vec::new(),
             altered: None,
@@ -103,6 +109,14 @@ impl Upkeep {
         }
     }
 
+    /// What is told of rows of the table `zone` that no zone has.
+    pub(super) fn unclaimed(&mut self, sentences: Vec<String>) {
+        if self.unclaimed != sentences {
+            self.unclaimed = sentences;
+            self.strays_due = true;
+        }
+    }
+
     /// After a commit: what cannot wait for an idle moment.
     pub(super) fn committed(&mut self, custody: &mut Custody) {
         self.head.commits += 1;
@@ -124,7 +138,8 @@ impl Upkeep {
         }
         if self.notice(custody, moment.started) {
             let odd = self.altered.iter().chain(&self.intruders);
-            let odd = odd.chain(&self.hindered).chain(&self.strays);
+            let odd = odd.chain(&self.hindered).chain(&self.unclaimed);
+            let odd = odd.chain(&self.freezes).chain(&self.strays);
             let odd = odd.chain(&self.files);
             let notices: Vec<String> = odd.cloned().collect();
             for notice in &notices {
@@ -140,11 +155,16 @@ impl Upkeep {
     /// Whether something was looked at.
     fn notice(&mut self, custody: &mut Custody, now: Instant) -> bool {
         let looks = self.strays_due || now >= self.files_due;
+        let path = custody.path().to_owned();
         if std::mem::take(&mut self.strays_due)
             && let Some(store) = custody.store()
         {
             match store.strays() {
                 Ok(rows) => self.strays = sentences(&rows),
+                Err(error) => tracing::warn!("store: {error}"),
+            }
+            match store.freezes() {
+                Ok(rows) => self.freezes = odd_freezes(&path, rows),
                 Err(error) => tracing::warn!("store: {error}"),
             }
         }

@@ -30,6 +30,7 @@ use super::scrubber::{Bell, Report, Scrubber};
 use super::standing::Standing;
 use super::startup::{self, Keepsake, Opened};
 use super::turn::{Note, Turn, tell};
+use super::unclaimed::Unclaimed;
 use super::upkeep::Upkeep;
 use super::{Job, Order, Outcome, Settings};
 use crate::guard::Freeze;
@@ -57,6 +58,7 @@ pub(super) struct WriterThread {
     /// Zones of which everything was lost, until somebody imports them.
     lost: BTreeSet<Name>,
     contested: HashMap<Name, Contested>,
+    unclaimed: Unclaimed,
     again: Again,
     /// The store was opened anew to look at these: not because somebody committed.
     reopened_to_look: bool,
@@ -124,6 +126,7 @@ impl WriterThread {
             freezes: Vec::new(),
             lost: BTreeSet::new(),
             contested: HashMap::new(),
+            unclaimed: Unclaimed::default(),
             again: Again::new(Instant::now()),
             reopened_to_look: false,
             standing: Standing::default(),
@@ -262,6 +265,7 @@ impl WriterThread {
             repeats: &mut self.repeats,
             known: &self.known,
             reach: &self.reach,
+            unclaimed: &mut self.unclaimed,
         };
         if extent != Extent::Nothing {
             let mended = tx.mend_schema().map_err(TurnError::Reading)?;
@@ -346,6 +350,9 @@ impl WriterThread {
             self.keep_values();
         }
         self.board.set_freezes(&self.freezes);
+        self.unclaimed
+            .forget(|zone| published.zone(zone).is_some_and(|s| s.zone().is_some()));
+        self.upkeep.unclaimed(self.unclaimed.sentences());
         let mut changed = BTreeSet::new();
         for note in turn.notes {
             changed.extend(self.reconsider(&note));

@@ -107,10 +107,8 @@ fn occluded(node: &Node, rtype: Rtype, cut: &Node, out: &mut Vec<Finding>) {
 }
 
 fn orphan(image: &ZoneImage, node: &Node, rtype: Rtype, cut: &Node, out: &mut Vec<Finding>) {
-    let needed = image
-        .referrers(node.name())
-        .any(|(_, referrer)| referrer == Rtype::NS);
-    if !needed {
+    let mut needing = image.referrers_of_type(node.name(), Rtype::NS);
+    if needing.next().is_none() {
         out.push(Finding::new(
             Warning,
             "glue-orphan",
@@ -127,7 +125,7 @@ fn orphan(image: &ZoneImage, node: &Node, rtype: Rtype, cut: &Node, out: &mut Ve
 
 /// Name servers at or below their own delegation cannot be found without glue (RFC 9471 §2.1), and
 /// a referral that cannot hold it is truncated.
-fn glue(image: &ZoneImage, cut: &Node, out: &mut Vec<Finding>) {
+pub(super) fn glue(image: &ZoneImage, cut: &Node, out: &mut Vec<Finding>) {
     let owner = cut.name();
     let mut octets = HEADER_OCTETS + owner.len() + 4 + OPT_OCTETS;
     let targets = cut.rrset(Rtype::NS).into_iter().flat_map(|ns| ns.targets());

@@ -111,7 +111,7 @@ impl fmt::Display for Finding {
 pub struct Limits {
     pub records_per_rrset: usize,
     pub types_per_name: usize,
-    /// Of RDATA, as they stand in an answer with owner pointers and TTLs.
+    /// Of the message that an RRset fills alone: header, question, and its records behind pointers.
     pub rrset_octets: usize,
     pub records_per_zone: Option<usize>,
 }
@@ -121,7 +121,7 @@ impl Default for Limits {
         Limits {
             records_per_rrset: 1000,
             types_per_name: 100,
-            // No message can hold more (RFC 1035 §4.2.2).
+            // No message over TCP is longer (RFC 1035 §4.2.2).
             rrset_octets: 65535,
             records_per_zone: None,
         }

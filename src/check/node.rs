@@ -26,3 +26,19 @@ pub(super) fn judge(image: &ZoneImage, node: &Node, limits: &Limits, out: &mut V
         }
     }
 }
+
+/// Adds those findings of [`judge`] that come of what stands at other names.
+pub(super) fn judge_references(image: &ZoneImage, node: &Node, out: &mut Vec<Finding>) {
+    match image.find(node.name().key().as_bytes()) {
+        Found::Cut(cut) if cut.name() == node.name() => {
+            delegation::glue(image, node, out);
+            reference::judge_name_servers(image, node, out);
+        }
+        // Hidden, or led away from: nobody follows what stands here.
+        Found::Cut(_) | Found::Dname(_) => {}
+        Found::Exact(_) | Found::Missing { .. } => {
+            reference::judge(image, node, out);
+            svcb::judge(image, node, out);
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! Where a name leads when something in the zone refers to it.
 
-use std::collections::HashSet;
-
 use crate::rr::{Name, Rtype, rdata};
 use crate::zone::{Found, Node, ZoneImage};
 
@@ -21,6 +19,8 @@ pub(super) enum Place<'a> {
 }
 
 pub(super) fn place<'a>(image: &'a ZoneImage, name: &Name) -> Place<'a> {
+    #[cfg(test)]
+    LOOKED_UP.set(LOOKED_UP.get() + 1);
     if !name.is_at_or_below(image.origin()) {
         return Place::Outside;
     }
@@ -77,12 +77,13 @@ pub(super) enum End {
     TooLong,
 }
 
-/// More than any look-up follows, so that a chain is judged whole and a hostile one ends.
-const ALIASES_MAX: usize = 128;
+/// No resolver follows more, and our own answers stop earlier: what is behind them nobody meets.
+/// So a name is judged by so many others at most, and a change reaches no further back.
+pub(super) const ALIASES_MAX: usize = 16;
 
 /// Follows aliases from `start`: how many there were, and how it ends.
 pub(super) fn follow(image: &ZoneImage, start: &Name) -> (usize, End) {
-    let mut seen = HashSet::new();
+    let mut seen: Vec<Name> = Vec::new();
     let mut name = start.clone();
     while seen.len() < ALIASES_MAX {
         let next = match place(image, &name) {
@@ -92,10 +93,10 @@ pub(super) fn follow(image: &ZoneImage, start: &Name) -> (usize, End) {
             Place::Here(_) | Place::Nothing => return (seen.len(), End::NoData(name)),
             Place::TooLong => return (seen.len(), End::TooLong),
         };
-        if !seen.insert(name) {
+        if seen.contains(&name) {
             return (seen.len(), End::Loop(next));
         }
-        name = next;
+        seen.push(std::mem::replace(&mut name, next));
     }
     (seen.len(), End::Fine)
 }
@@ -106,8 +107,8 @@ pub(super) fn dname_loops(image: &ZoneImage, dname: &Node) -> bool {
     let Some(mut name) = target_of(dname, Rtype::DNAME) else {
         return false;
     };
-    let mut seen = HashSet::new();
-    while seen.len() < ALIASES_MAX && name.is_at_or_below(image.origin()) {
+    let mut passed: Vec<Passed<'_>> = Vec::new();
+    while passed.len() < ALIASES_MAX && name.is_at_or_below(image.origin()) {
         let above = match image.find(name.key().as_bytes()) {
             Found::Dname(node) | Found::Exact(node) => node,
             Found::Cut(_) | Found::Missing { .. } => return false,
@@ -118,9 +119,42 @@ pub(super) fn dname_loops(image: &ZoneImage, dname: &Node) -> bool {
         let Ok(next) = name.replace_suffix(above.name(), &target) else {
             return true;
         };
-        if !seen.insert(std::mem::replace(&mut name, next)) {
+        let kept = name.label_count() - above.name().label_count();
+        if passed.iter().any(|earlier| earlier.name == name) || grows(&passed, above, kept) {
             return true;
         }
+        let name = std::mem::replace(&mut name, next);
+        passed.push(Passed { name, above, kept });
     }
     false
+}
+
+/// A name on its way through DNAMEs.
+struct Passed<'a> {
+    name: Name,
+    /// The DNAME that led it on.
+    above: &'a Node,
+    /// Labels that the DNAME left in front.
+    kept: usize,
+}
+
+/// Whether a name comes to a DNAME again with all that it had in front: since then only labels
+/// behind those were exchanged, so it goes the same way again and again, growing each time.
+fn grows(passed: &[Passed<'_>], above: &Node, kept: usize) -> bool {
+    let mut least = kept;
+    passed.iter().rev().any(|earlier| {
+        least = least.min(earlier.kept);
+        earlier.above.name() == above.name() && least == earlier.kept
+    })
+}
+
+#[cfg(test)]
+thread_local! {
+    static LOOKED_UP: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many names this thread has looked up so far.
+#[cfg(test)]
+pub(super) fn looked_up() -> usize {
+    LOOKED_UP.get()
 }

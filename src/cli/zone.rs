@@ -83,7 +83,10 @@ fn list(globals: &Globals) -> anyhow::Result<Exit> {
 
 /// The zones of a store that no server has open.
 fn stored(config: &Config, lock: &StoreLock) -> anyhow::Result<Vec<Zone>> {
-    let rows = offline::store(config, lock)?.zones()?;
+    let zones = offline::store(config, lock)?.zones()?;
+    for bad in &zones.bad {
+        eprintln!("{bad}");
+    }
     let zone = |row: crate::store::ZoneRow| Zone {
         zone: row.origin.to_string(),
         serial: row.serial,
@@ -101,7 +104,7 @@ fn stored(config: &Config, lock: &StoreLock) -> anyhow::Result<Vec<Zone>> {
         last_refusal: None,
         findings: Vec::new(),
     };
-    Ok(rows.into_iter().map(zone).collect())
+    Ok(zones.rows.into_iter().map(zone).collect())
 }
 
 fn export(globals: &Globals, name: &Name) -> anyhow::Result<Exit> {
@@ -137,7 +140,15 @@ fn stored_text(
     name: &Name,
 ) -> anyhow::Result<Result<String, String>> {
     let store = offline::store(config, lock)?;
-    if !store.zones()?.iter().any(|row| row.origin == *name) {
+    let zones = store.zones()?;
+    if let Some(bad) = zones
+        .bad
+        .iter()
+        .find(|bad| bad.origin.as_ref() == Some(name))
+    {
+        return Ok(Err(bad.to_string()));
+    }
+    if !zones.rows.iter().any(|row| row.origin == *name) {
         return Ok(Err(format!("the store does not know the zone {name}")));
     }
     let loaded = store.load(name)?;

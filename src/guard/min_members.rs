@@ -1,7 +1,7 @@
 //! The rule `min-members`: a protected name keeps at least so many members, counted as a resolver
 //! would find them. What it has too few of already may only not become fewer.
 
-use super::verdict::Judged;
+use super::verdict::{Judged, first_few};
 use super::{Count, Counted, Facts, Mode, Path};
 use crate::rr::Rtype;
 
@@ -23,25 +23,29 @@ pub(super) fn judge(facts: &Facts) -> Judged {
     // Of names in several zones, those whose zone is the strictest decide.
     let failing: Vec<&&Counted> = failing().filter(|c| c.mode == mode_failed).collect();
     let first = failing[0];
-    let text = failing.iter().map(|counted| counted.breach());
     Judged::failed(
         RULE,
         mode_failed,
-        text.collect::<Vec<_>>().join("; "),
+        first_few(failing.iter().map(|counted| counted.breach())),
         first.accepted(facts.path),
     )
     .overridden(facts.override_of(RULE))
 }
 
 fn numbers(counted: &[&Counted]) -> String {
-    let each = counted.iter().map(|c| {
+    let changes = |c: &&&Counted| {
+        let (before, after) = c.effective();
+        before != after
+    };
+    // A zone may have thousands that stay as they are.
+    let (moving, staying): (Vec<&&Counted>, Vec<&&Counted>) = counted.iter().partition(changes);
+    first_few(moving.into_iter().chain(staying).map(|c| {
         let (before, after) = c.effective();
         format!(
             "{} {}: {before} to {after}, at least {}",
             c.protection_name, c.rtype, c.minimum
         )
-    });
-    each.collect::<Vec<_>>().join("; ")
+    }))
 }
 
 impl Counted {

@@ -5,6 +5,7 @@ use crate::rr::{Name, Record, Rtype, rdata};
 use crate::zone::{Diff, Operation};
 
 mod aliases;
+mod crowds;
 mod ranges;
 mod rights;
 mod services;

@@ -4,15 +4,12 @@
 
 use std::collections::HashSet;
 
-use super::verdict::Judged;
+use super::verdict::{Judged, first_few};
 use super::{Change, Counted, Facts, Mode, Path, Ttls};
 use crate::rr::{Name, RrSet, Rtype};
 use crate::zone::{RrsetChange, ZoneImage};
 
 pub(super) const RULE: &str = "ttl";
-
-/// How many breaches are spelled out.
-const SHOWN_MAX: usize = 5;
 
 pub(super) fn judge(
     before: &ZoneImage,
@@ -38,17 +35,10 @@ pub(super) fn judge(
         })
     });
     let raised = raised(before, change, after, facts.counted);
-    let mut breaches = outside.chain(raised.into_iter().map(sentence));
-    let shown: Vec<String> = breaches.by_ref().take(SHOWN_MAX).collect();
-    if shown.is_empty() {
+    let text = first_few(outside.chain(raised.into_iter().map(sentence)));
+    if text.is_empty() {
         let text = format!("every TTL is in {min} to {max}, none of other data is raised");
         return Judged::passed(RULE, mode, text);
-    }
-    let mut text = shown.join("; ");
-    // An import may have a million of them.
-    let more = breaches.count();
-    if more > 0 {
-        text.push_str(&format!("; and {more} more"));
     }
     let accepted = format!(
         "TTLs of {min} to {max} s, and at protected names new data or a higher TTL, one at a time"

@@ -1,6 +1,6 @@
 //! The rule `validate`: a change must not make the zone worse than it was found to be.
 
-use super::verdict::Judged;
+use super::verdict::{Judged, first_few};
 use super::{Facts, Mode, NewFinding, Path};
 
 pub(super) const RULE: &str = "validate";
@@ -26,24 +26,11 @@ pub(super) fn judge(facts: &Facts) -> Judged {
     failed(&all, all.len(), mode, facts.path).overridden(facts.override_of(RULE))
 }
 
-/// How many findings are spelled out; a broken import has thousands.
-const SHOWN_MAX: usize = 5;
-
 fn failed(shown: &[&NewFinding], count: usize, mode: Mode, path: Path) -> Judged {
     let fatal = shown.iter().filter(|finding| finding.fatal).count();
-    let sentences: Vec<&str> = shown
-        .iter()
-        .take(SHOWN_MAX)
-        .map(|finding| finding.sentence.as_str())
-        .collect();
     let noun = if count == 1 { "finding" } else { "findings" };
-    let mut text = format!(
-        "{count} new {noun}, {fatal} fatal: {}",
-        sentences.join("; ")
-    );
-    if shown.len() > SHOWN_MAX {
-        text.push_str(&format!("; and {} more", shown.len() - SHOWN_MAX));
-    }
+    let sentences = first_few(shown.iter().map(|finding| finding.sentence.clone()));
+    let text = format!("{count} new {noun}, {fatal} fatal: {sentences}");
     let together = match path {
         Path::Update => " in the same message",
         Path::HandEdit => " in the same transaction",

@@ -39,6 +39,21 @@ pub(super) struct Judged {
     pub accepted: String,
 }
 
+/// How many of one kind a rule spells out: what it says stands in an answer, an audit row and the
+/// log, and a broken import has a million of them.
+const SHOWN_MAX: usize = 5;
+
+/// The first few of these, and how many more there are.
+pub(super) fn first_few(mut sentences: impl Iterator<Item = String>) -> String {
+    let shown: Vec<String> = sentences.by_ref().take(SHOWN_MAX).collect();
+    let mut text = shown.join("; ");
+    let more = sentences.count();
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
+    }
+    text
+}
+
 impl Judged {
     pub fn passed(rule: &'static str, mode: Mode, text: String) -> Judged {
         Judged {

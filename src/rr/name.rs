@@ -348,6 +348,24 @@ impl OrderKey {
     pub fn is_at_or_below(&self, ancestor: &OrderKey) -> bool {
         self.0.starts_with(&ancestor.0)
     }
+
+    /// The name one label below this one on the way to `below`; `None` for what is not below it.
+    pub fn child_toward(&self, below: &OrderKey) -> Option<OrderKey> {
+        let rest = below.0.strip_prefix(&*self.0)?;
+        let label = 1 + rest.iter().position(|&octet| octet == 0)?;
+        Some(OrderKey(below.0[..self.0.len() + label].into()))
+    }
+
+    /// Where, in order, all that is at or below this name has ended; no name itself.
+    pub fn past_tree(&self) -> OrderKey {
+        let mut out = self.0.to_vec();
+        match out.last_mut() {
+            // The end of the label: no octet of a longer one is less.
+            Some(end) => *end = 1,
+            None => out.push(0xFF),
+        }
+        OrderKey(out.into())
+    }
 }
 
 impl PartialEq for Name {

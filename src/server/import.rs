@@ -116,8 +116,12 @@ fn import(file: &Path, origin: &Name, change: &change::Handle) -> Result<(), Sta
     if !parsed.problems.is_empty() {
         return Err(failed(shown(file, &parsed)));
     }
-    for (owner, ttl) in &parsed.large_ttls {
+    for (owner, ttl) in parsed.large_ttls.iter().take(SHOWN_MAX) {
         tracing::warn!(zone = %origin, "{}", check::of_large_ttl(owner, *ttl));
+    }
+    let more = parsed.large_ttls.len().saturating_sub(SHOWN_MAX);
+    if more > 0 {
+        tracing::warn!(zone = %origin, "and {more} more TTLs that are too large");
     }
     let records = parsed.records.len();
     let outcome = change.submit(Submission {

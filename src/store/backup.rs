@@ -88,6 +88,7 @@ fn copy(settings: &Settings, part: &Path) -> Result<(), StoreError> {
             _ => return Err(StoreError::Busy),
         }
     }
+    from.check()?;
     // One file, without a log beside it.
     to.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     to.close().map_err(|(_, error)| error.into())

@@ -1,7 +1,5 @@
 //! Reading back what happened, on a connection of its own that cannot write.
 
-use rusqlite::Connection;
-
 use super::audit::{self, AuditRow};
 use super::chain::{self, Chain};
 use super::changes::{self, Changes};
@@ -11,7 +9,7 @@ use super::{Settings, StoreError, open};
 use crate::rr::Name;
 
 #[derive(Debug)]
-pub struct History(Connection);
+pub struct History(open::ReadOnly);
 
 impl History {
     pub fn open(settings: &Settings) -> Result<History, StoreError> {

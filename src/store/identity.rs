@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::StoreError;
+use super::index::Index;
 
 #[derive(Debug)]
 pub(super) struct Identity {
     database: Known,
     /// The write-ahead log and its index: a commit into a log that is unlinked is lost just so.
     beside: Vec<Known>,
+    index: Index,
     /// Octets of the database when last looked at.
     size: Cell<u64>,
 }
@@ -75,6 +77,7 @@ impl Identity {
         Ok(Identity {
             database,
             beside,
+            index: Index::of(path),
             size: Cell::new(meta.size()),
         })
     }
@@ -91,11 +94,17 @@ impl Identity {
         }
     }
 
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
     pub fn check(&self, connection: &Connection) -> Result<(), StoreError> {
         let size = self.database.check()?.size();
         self.beside
             .iter()
             .try_for_each(|known| known.check().map(drop))?;
+        // Before the database is asked for anything.
+        self.index.is_doubtful()?;
         // The file never shrinks by what we do. By VACUUM it may, but then the database says so too.
         if size == 0 || (size < self.size.get() && size < expected_size(connection)?) {
             return Err(StoreError::Truncated(self.database.path.clone()));

@@ -2,7 +2,7 @@
 //! read and edit with `sqlite3`.
 //!
 //! Read in order: `../../migrations/` (the tables and why they are so), `open` (connection, schema),
-//! `identity` (is the file on the path still the one we opened?), `ownership` (and ours to write?),
+//! `identity` (is the file on the path still the one we opened?), `index` (is the log's whole?), `ownership` (and ours to write?),
 //! `schema` (are the tables still ours?), `rows` (reading records, every one of them hostile),
 //! `transaction` (writing), `revision`, `audit` (references), `head` (where it ends), `accepted`
 //! (what is not to be applied again), `history` (reading back), `changes` (what lies between revisions), `chain` and `verify` (is all as it was
@@ -21,6 +21,7 @@ mod error;
 mod head;
 mod history;
 mod identity;
+mod index;
 mod open;
 mod ownership;
 mod retention;
@@ -31,6 +32,7 @@ mod scrub;
 mod snapshot;
 mod transaction;
 mod verify;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -53,12 +55,13 @@ pub use history::History;
 pub use ownership::strangers;
 pub use retention::{Pruned, REVISIONS_LEAST, Retention};
 pub use revision::{NewRevision, RevisionRow};
-pub use rows::{BadRow, Content, FreezeRow, Loaded, ZoneRow};
+pub use rows::{BadRow, Content, FreezeRow, Loaded};
 pub use schema::Mended;
 pub use scrub::{Pause, Scrubbed, differing, faults, scrub};
 pub use snapshot::{Extent, Promotion, Snapshot, SnapshotRow};
 pub use transaction::{AuditFlaws, Transaction};
 pub use verify::{Verification, verify};
+pub use zones::{BadZone, LastRevision, ZoneRow, Zones, literal};
 
 /// Seconds; RFC 2181 §8.
 const TTL_MAX: u32 = i32::MAX as u32;
@@ -81,7 +84,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store; creates directory and file where there are none.
+    /// Opens the store; creates the file where there is none, in a folder that is there.
     pub fn open(settings: &Settings) -> Result<Store, StoreError> {
         open::create_or_open(settings)
     }
@@ -97,13 +100,19 @@ impl Store {
         self.identity.check(&self.connection)
     }
 
+    /// Whether the index of the log was cut short, and nobody has begun to write since: what is read
+    /// may be old, and an error may have come of that, and of no damage.
+    pub fn is_doubtful(&self) -> bool {
+        self.identity.index().is_doubtful().unwrap_or(true)
+    }
+
     /// Changes when another connection has committed, never by our own commits.
     pub fn data_version(&self) -> Result<i64, StoreError> {
         rows::data_version(&self.connection)
     }
 
-    pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
-        rows::zones(&self.connection)
+    pub fn zones(&self) -> Result<Zones, StoreError> {
+        zones::zones(&self.connection)
     }
 
     /// The records of a zone as they lie there now.
@@ -131,19 +140,21 @@ impl Store {
 
     /// Begins to write: nobody else does until the transaction ends.
     pub fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        Transaction::begin(&mut self.connection, &self.identity)
+        Transaction::begin(&self.connection, &self.identity)
     }
 
     /// Moves what the write-ahead log holds into the database, as far as readers let it. Commits do
     /// it only when the log has grown long: call this when nobody waits for an answer.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.check_identity()?;
+        self.identity.index().check()?;
         open::checkpoint(&self.connection, "PASSIVE")
     }
 
     /// Ends with everything in the database file itself, and an empty write-ahead log.
     pub fn close(self) -> Result<(), StoreError> {
         self.check_identity()?;
+        self.identity.index().heal(&self.connection)?;
         open::checkpoint(&self.connection, "TRUNCATE")?;
         self.connection.close().map_err(|(_, error)| error.into())
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::identity::{Identity, beside};
-use super::{Settings, Store, StoreError, ownership, rows, schema};
+use super::index::{self, Index};
+use super::{Settings, Store, StoreError, ownership, rows, schema, zones};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -29,12 +30,6 @@ pub(super) fn create_or_open(settings: &Settings) -> Result<Store, StoreError> {
         }
         Err(_) if log_has_content(path) => Err(StoreError::LogAlone(beside(path, "-wal"))),
         found => {
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            if let Some(parent) = parent {
-                fs::create_dir_all(parent).map_err(StoreError::io(parent))?;
-            }
             let connection = connect(settings, OpenFlags::SQLITE_OPEN_CREATE)?;
             if found.is_err() {
                 // Before anything is in it; log and index take their mode from it.
@@ -103,21 +98,34 @@ fn writable(mut connection: Connection, settings: &Settings) -> Result<Store, St
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", false)?;
-    schema::migrations()
-        .to_latest(&mut connection)
-        .map_err(|error| match error {
-            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
-            other => StoreError::Damaged(other.to_string()),
-        })?;
+    if is_older(&connection, &settings.path)? {
+        schema::migrations()
+            .to_latest(&mut connection)
+            .map_err(|error| match error {
+                rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+                other => StoreError::Damaged(other.to_string()),
+            })?;
+    }
     schema::check(&connection)?;
     // Reads, so that log and index are there to be remembered.
     rows::data_version(&connection)?;
-    rows::zones(&connection)?;
+    zones::zones(&connection)?;
     let identity = Identity::of(&settings.path)?;
     Ok(Store {
         connection,
         identity,
     })
+}
+
+/// Whether it wants migrations. With the index of its log cut short, a database may look as it did
+/// before its first one, and all its tables would be made anew over what is in the log.
+fn is_older(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    rows::data_version(connection)?;
+    let index = Index::of(path);
+    index.heal(connection)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    index.check()?;
+    Ok(found < schema::known())
 }
 
 /// Whether this is a database of ours, and not of a newer program.
@@ -138,7 +146,29 @@ pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<(), S
 }
 
 /// A connection that only reads.
-pub(super) fn read_only(settings: &Settings) -> Result<Connection, StoreError> {
+#[derive(Debug)]
+pub(super) struct ReadOnly {
+    connection: Connection,
+    index: Index,
+}
+
+impl ReadOnly {
+    /// Whether what was read is of one moment: not, where the index of the log was cut short meanwhile.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.index.check()
+    }
+}
+
+impl std::ops::Deref for ReadOnly {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+pub(super) fn read_only(settings: &Settings) -> Result<ReadOnly, StoreError> {
+    index::look_at(&settings.path)?;
     if !settings.path.exists() {
         return Err(StoreError::Gone(settings.path.clone()));
     }
@@ -147,7 +177,10 @@ pub(super) fn read_only(settings: &Settings) -> Result<Connection, StoreError> {
     harden(&connection, settings.busy_timeout_ms)?;
     connection.pragma_update(None, "query_only", true)?;
     check_schema(&connection, &settings.path)?;
-    Ok(connection)
+    Ok(ReadOnly {
+        connection,
+        index: Index::of(&settings.path),
+    })
 }
 
 /// `how` is PASSIVE or TRUNCATE.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{Head, NewAudit, hex};
-use super::{StoreError, rows};
+use super::{StoreError, zones};
 
 /// The least that may be kept of each zone's revisions, and of the audit.
 pub const REVISIONS_LEAST: u64 = 1_000;
@@ -89,7 +89,7 @@ pub(super) fn prune_revisions(
     let mut delete =
         connection.prepare_cached("DELETE FROM revision WHERE zone = ? AND number < ?")?;
     let mut left = BATCH;
-    for row in rows::zones(connection)? {
+    for row in zones::zones(connection)?.rows {
         let newest = i64::try_from(row.revision).unwrap_or(i64::MAX);
         if left == 0 || newest <= retention.kept() {
             continue;

@@ -10,16 +10,6 @@ use super::{StoreError, TTL_MAX};
 use crate::rr::{Name, Record, RrSet, Rtype, rdata};
 use crate::zone::Digest;
 
-/// A zone at its last revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ZoneRow {
-    pub origin: Name,
-    /// 0: created, nothing committed yet.
-    pub revision: u64,
-    pub serial: Option<u32>,
-    pub digest: Digest,
-}
-
 /// A row of the table `record` that is no record of its zone. Texts are cut when they are long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
@@ -64,7 +54,7 @@ pub type FreezeRow = (String, u64, String, String);
 /// Octets that the longest RDATA could take as text, every one written `\DDD`, with room for quotes.
 const TEXT_OCTETS_MAX: usize = 65_535 * 6;
 /// Of a text that is shown to a person.
-const SHOWN_CHARS_MAX: usize = 200;
+pub(super) const SHOWN_CHARS_MAX: usize = 200;
 /// Rows that no zone serves which are told of.
 const STRAYS_MAX: i64 = 100;
 
@@ -72,39 +62,6 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection
         .prepare_cached("PRAGMA data_version")?
         .query_row([], |row| row.get(0))?)
-}
-
-pub(super) fn zones(connection: &Connection) -> Result<Vec<ZoneRow>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT origin, revision, serial, digest FROM zone")?;
-    let mut rows = statement.query([])?;
-    let mut zones = Vec::new();
-    while let Some(row) = rows.next()? {
-        zones.push(zone_row(row)?);
-    }
-    Ok(zones)
-}
-
-pub(super) fn zone(connection: &Connection, origin: &Name) -> Result<Option<ZoneRow>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT origin, revision, serial, digest FROM zone WHERE origin = ?")?;
-    let mut rows = statement.query([origin.to_string()])?;
-    rows.next()?.map(zone_row).transpose()
-}
-
-fn zone_row(row: &rusqlite::Row<'_>) -> Result<ZoneRow, StoreError> {
-    let origin: String = row.get(0)?;
-    let wrong = |what: &dyn std::fmt::Display| {
-        StoreError::Damaged(format!("the row of the zone {origin:?}: {what}"))
-    };
-    let revision: i64 = row.get(1)?;
-    let digest: String = row.get(3)?;
-    Ok(ZoneRow {
-        revision: u64::try_from(revision).map_err(|error| wrong(&error))?,
-        serial: row.get(2)?,
-        digest: digest.parse().map_err(|error| wrong(&error))?,
-        origin: origin.parse().map_err(|error| wrong(&error))?,
-    })
 }
 
 pub(super) fn load(connection: &Connection, zone: &Name) -> Result<Loaded, StoreError> {
@@ -327,9 +284,12 @@ pub(super) fn strays(connection: &Connection) -> Result<Vec<BadRow>, StoreError>
 pub(super) fn freezes(connection: &Connection) -> Result<Vec<FreezeRow>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT scope, since_unix, reason, actor FROM freeze")?;
+    // What a person froze is frozen, however the reason is written.
+    let text = |row: &Row, column| row.get_ref(column).map(|text| shown(text, usize::MAX));
     let rows = statement.query_map([], |row| {
         let since: i64 = row.get(1)?;
-        Ok((row.get(0)?, since.max(0) as u64, row.get(2)?, row.get(3)?))
+        let since = u64::try_from(since).unwrap_or_default();
+        Ok((text(row, 0)?, since, text(row, 2)?, text(row, 3)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -420,7 +380,7 @@ fn bad_row(row: &Row, reason: String) -> Result<BadRow, StoreError> {
 }
 
 /// Any value as text for a person.
-fn shown(value: ValueRef, chars_max: usize) -> String {
+pub(super) fn shown(value: ValueRef, chars_max: usize) -> String {
     match value {
         ValueRef::Null => "NULL".to_owned(),
         ValueRef::Integer(number) => number.to_string(),
@@ -430,7 +390,7 @@ fn shown(value: ValueRef, chars_max: usize) -> String {
     }
 }
 
-fn cut(octets: &[u8], chars_max: usize) -> String {
+pub(super) fn cut(octets: &[u8], chars_max: usize) -> String {
     // Four octets a character at most, so that a gigabyte is not copied to be cut.
     let head = &octets[..octets.len().min(chars_max.saturating_mul(4))];
     let text = String::from_utf8_lossy(head);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{Content, Settings, StoreError, open, rows, schema};
+use super::{Content, Settings, StoreError, open, rows, schema, zones};
 use crate::rr::{Name, RrSet, Rtype};
 use crate::zone::ZoneImage;
 
@@ -55,14 +55,15 @@ fn read(settings: &Settings, pause: Pause, found: &mut Scrubbed) -> Result<(), S
     let connection = open::read_only(settings)?;
     pace(&connection, pause)?;
     found.faults = structure(&connection)?;
-    let zones = rows::zones(&connection)?;
+    // A row that cannot be read is told of by whoever writes.
+    let zones = zones::zones(&connection)?.rows;
     found.zones = zones.len();
     for zone in zones {
         // Rows and digest must be of one moment; of one zone, so that the log does not grow for
         // long behind it.
         let read = connection.unchecked_transaction()?;
         let origin = &zone.origin;
-        let Some(zone) = rows::zone(&read, origin)? else {
+        let Some(Ok(zone)) = zones::zone(&read, origin)? else {
             continue;
         };
         let (content, records) = rows::content(&read, origin)?;
@@ -91,8 +92,8 @@ pub fn differing(
     let connection = open::read_only(settings)?;
     pace(&connection, pause)?;
     let read = connection.unchecked_transaction()?;
-    let zone = rows::zone(&read, image.origin())?;
-    if zone.is_none_or(|zone| zone.revision != revision) {
+    let zone = zones::zone(&read, image.origin())?;
+    if !zone.is_some_and(|zone| zone.is_ok_and(|zone| zone.revision == revision)) {
         return Ok(None);
     }
     let mut comparison = Comparison::new(image);
@@ -164,7 +165,12 @@ impl<'a> Comparison<'a> {
 
 /// What is wrong with the pages, trees and indexes of the store, read anew.
 pub fn faults(settings: &Settings) -> Result<Vec<String>, StoreError> {
-    match open::read_only(settings).and_then(|connection| structure(&connection)) {
+    let found = open::read_only(settings).and_then(|connection| {
+        let found = structure(&connection);
+        connection.check()?;
+        found
+    });
+    match found {
         Err(StoreError::Damaged(fault)) => Ok(vec![fault]),
         result => result,
     }

@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::StoreError;
 use super::accepted::{self, Accepted};
 use super::identity::beside;
+use super::index::{self, Index};
 use super::scrub::Pause;
 use crate::rr::{Name, Record, RrSet, Rtype, rdata};
 use crate::zone::{Digest, ZoneImage};
@@ -27,6 +28,7 @@ const BUSY_MS: u64 = 5_000;
 #[derive(Debug)]
 pub struct Snapshot {
     connection: Connection,
+    index: Index,
 }
 
 /// A zone as the snapshot has it.
@@ -61,7 +63,8 @@ impl Snapshot {
 
     /// Makes a new snapshot where there is none, with these ceilings. It comes into being under
     /// another name: what a crash leaves half made must not be taken for one that was damaged. What
-    /// cannot be finished, on a disk that is full, is taken away again: it will be tried often.
+    /// cannot be finished, on a disk that is full, is taken away again: it will be tried often. Its
+    /// folder must be there: one that was moved away is to find its place free when it comes back.
     pub fn create(path: &Path, ceilings: &[(Name, u32)]) -> Result<Snapshot, StoreError> {
         if Snapshot::is_there(path) {
             return Err(StoreError::InTheWay(path.to_owned()));
@@ -69,9 +72,6 @@ impl Snapshot {
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            std::fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
-        }
         let new = beside(path, ".new");
         remove(&new);
         let made = prepare(&new, ceilings).and_then(|()| {
@@ -94,6 +94,7 @@ impl Snapshot {
         if !Snapshot::is_there(path) {
             return Err(StoreError::Gone(path.to_owned()));
         }
+        index::look_at(path)?;
         Snapshot::checked(connect(path, OpenFlags::empty())?, path)
     }
 
@@ -110,16 +111,21 @@ impl Snapshot {
                 known: SCHEMA_VERSION,
             });
         }
-        Ok(Snapshot { connection })
+        Ok(Snapshot {
+            connection,
+            index: Index::of(path),
+        })
     }
 
     /// Ends with everything in the file itself.
     pub fn close(self) -> Result<(), StoreError> {
+        self.index.heal(&self.connection)?;
         super::open::checkpoint(&self.connection, "TRUNCATE")?;
         self.connection.close().map_err(|(_, error)| error.into())
     }
 
     pub fn zones(&self) -> Result<Vec<SnapshotRow>, StoreError> {
+        self.index.heal(&self.connection)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT name, revision, digest, records FROM zone")?;
@@ -140,6 +146,7 @@ impl Snapshot {
 
     /// The image of a zone, if it adds up to the digest it was written with.
     pub fn load(&self, zone: &SnapshotRow) -> Result<ZoneImage, StoreError> {
+        self.index.heal(&self.connection)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT owner, data FROM node WHERE zone = ?")?;
@@ -169,18 +176,28 @@ impl Snapshot {
         if !Snapshot::is_there(path) {
             return Err(StoreError::Gone(path.to_owned()));
         }
+        index::look_at(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         super::open::harden(&connection, BUSY_MS)?;
         super::scrub::pace(&connection, pause)?;
         let snapshot = Snapshot::checked(connection, path)?;
-        if let Some(fault) = super::scrub::structure(&snapshot.connection)?.first() {
+        let found = snapshot.scrubbed();
+        // With the index of the log cut short, nothing that was read tells anything.
+        match snapshot.index.is_doubtful()? {
+            true => Err(StoreError::Interrupted),
+            false => found,
+        }
+    }
+
+    fn scrubbed(&self) -> Result<(), StoreError> {
+        if let Some(fault) = super::scrub::structure(&self.connection)?.first() {
             return Err(damaged(fault));
         }
         // Rows and digests must be of one moment.
-        let read = snapshot.connection.unchecked_transaction()?;
-        for zone in snapshot.zones()? {
-            snapshot.adds_up(&zone)?;
+        let read = self.connection.unchecked_transaction()?;
+        for zone in self.zones()? {
+            self.adds_up(&zone)?;
         }
         read.finish()?;
         Ok(())
@@ -219,6 +236,7 @@ impl Snapshot {
 
     /// The serial below which everything may have been served, by zone.
     pub fn ceilings(&self) -> Result<HashMap<Name, u32>, StoreError> {
+        self.index.heal(&self.connection)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT origin, serial FROM ceiling")?;
@@ -232,14 +250,12 @@ impl Snapshot {
 
     /// Writes ceilings; on disk when this returns.
     pub fn reserve(&mut self, ceilings: &[(Name, u32)]) -> Result<(), StoreError> {
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = self.index.begin(&self.connection)?;
         for (origin, serial) in ceilings {
             tx.prepare_cached("INSERT OR REPLACE INTO ceiling (origin, serial) VALUES (?, ?)")?
                 .execute((origin.key().as_bytes(), serial))?;
         }
-        Ok(tx.commit()?)
+        self.index.commit(tx)
     }
 
     /// Writes what is to be served should the store be lost, all of it or nothing.
@@ -250,9 +266,7 @@ impl Snapshot {
         values: &[(&str, String)],
         accepted: &[Arc<Accepted>],
     ) -> Result<(), StoreError> {
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = self.index.begin(&self.connection)?;
         for origin in removed {
             delete_zone(&tx, origin)?;
         }
@@ -264,7 +278,7 @@ impl Snapshot {
                 .execute((key, value))?;
         }
         accepted::write(&tx, accepted.iter().map(|one| &**one))?;
-        Ok(tx.commit()?)
+        self.index.commit(tx)
     }
 
     /// Updates whose changes it has, as far as they are not long ago.
@@ -274,6 +288,7 @@ impl Snapshot {
 
     /// A value kept beside the zones: the policy in force, the freezes, the head of the audit.
     pub fn value(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.index.heal(&self.connection)?;
         Ok(self
             .connection
             .prepare_cached("SELECT value FROM meta WHERE key = ?")?
@@ -292,7 +307,8 @@ fn prepare(path: &Path, ceilings: &[(Name, u32)]) -> Result<(), StoreError> {
     connection.execute_batch(SCHEMA)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .map_err(StoreError::io(path))?;
-    let mut snapshot = Snapshot { connection };
+    let index = Index::of(path);
+    let mut snapshot = Snapshot { connection, index };
     snapshot.reserve(ceilings)?;
     snapshot
         .connection

@@ -3,15 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, named_params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
 use super::accepted::{self, Accepted};
 use super::audit::{self, Head, NewAudit};
 use super::identity::Identity;
 use super::retention::{self, Pruned, Retention};
 use super::revision::{self, NewRevision, RevisionRow};
-use super::rows::{self, FreezeRow, Loaded, Reader, ZoneRow};
+use super::rows::{self, FreezeRow, Loaded, Reader};
 use super::schema::Mended;
+use super::zones::{self, BadZone, LastRevision, ZoneRow, Zones};
 use super::{StoreError, TTL_MAX, head, open, schema};
 use crate::rr::{Name, RrSet, Rtype, rdata};
 use crate::zone::{Diff, Digest, ZoneImage};
@@ -38,12 +39,12 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(
-        connection: &'a mut Connection,
+        connection: &'a Connection,
         identity: &'a Identity,
     ) -> Result<Transaction<'a>, StoreError> {
         identity.check(connection)?;
         Ok(Transaction {
-            inner: connection.transaction_with_behavior(TransactionBehavior::Immediate)?,
+            inner: identity.index().begin(connection)?,
             identity,
             head: Cell::new(None),
             revised: RefCell::new(None),
@@ -69,8 +70,8 @@ impl<'a> Transaction<'a> {
         rows::load_touched(&self.inner, zone, beside)
     }
 
-    pub fn zones(&self) -> Result<Vec<ZoneRow>, StoreError> {
-        rows::zones(&self.inner)
+    pub fn zones(&self) -> Result<Zones, StoreError> {
+        zones::zones(&self.inner)
     }
 
     /// Zones of which others changed rows, as far as they are names.
@@ -86,8 +87,13 @@ impl<'a> Transaction<'a> {
         schema::mend(&self.inner)
     }
 
-    pub fn zone(&self, origin: &Name) -> Result<Option<ZoneRow>, StoreError> {
-        rows::zone(&self.inner, origin)
+    pub fn zone(&self, origin: &Name) -> Result<Option<Result<ZoneRow, BadZone>>, StoreError> {
+        zones::zone(&self.inner, origin)
+    }
+
+    /// What the history says of a zone last.
+    pub fn last_revision(&self, zone: &Name) -> Result<Option<LastRevision>, StoreError> {
+        zones::last_revision(&self.inner, zone)
     }
 
     pub fn freezes(&self) -> Result<Vec<FreezeRow>, StoreError> {
@@ -107,13 +113,13 @@ impl<'a> Transaction<'a> {
     }
 
     /// As [`Transaction::create_zone`], for a zone that was served at a revision the store may not
-    /// know: the next one will be above it.
+    /// know: the next one will be above it, and above those of the history, whatever the row says.
     pub fn restore_zone(&self, zone: &Name, revision: u64) -> Result<(), StoreError> {
         self.create_zone(zone)?;
         self.inner
             .prepare_cached(
-                "UPDATE zone SET revision = max(iif(revision < ?3, revision, 0), ?1)
-                 WHERE origin = ?2",
+                "UPDATE zone SET revision = max(?1, (SELECT coalesce(max(number), 0)
+                     FROM revision WHERE zone = ?2 AND number < ?3)) WHERE origin = ?2",
             )?
             .execute((
                 i64::try_from(revision).unwrap_or(i64::MAX),
@@ -142,17 +148,8 @@ impl<'a> Transaction<'a> {
 
     /// The last revision of a zone that was removed, if nothing came after.
     pub fn removed_at(&self, zone: &Name) -> Result<Option<u64>, StoreError> {
-        let last: Option<(u64, bool)> = self
-            .inner
-            .prepare_cached(
-                "SELECT number, path = 'remove' FROM revision WHERE zone = ?
-                 ORDER BY number DESC LIMIT 1",
-            )?
-            .query_row([zone.to_string()], |row| {
-                Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
-            })
-            .optional()?;
-        Ok(last.filter(|&(_, is_removal)| is_removal).map(|(n, _)| n))
+        let last = self.last_revision(zone)?;
+        Ok(last.filter(|last| last.is_removal).map(|last| last.number))
     }
 
     /// A value kept beside the zones, such as the policy in force.
@@ -160,7 +157,7 @@ impl<'a> Transaction<'a> {
         Ok(self
             .inner
             .prepare_cached("SELECT value FROM meta WHERE key = ?")?
-            .query_row([key], |row| row.get(0))
+            .query_row([key], |row| Ok(rows::shown(row.get_ref(0)?, usize::MAX)))
             .optional()?)
     }
 
@@ -412,7 +409,7 @@ impl<'a> Transaction<'a> {
             audit::write_head(&self.inner, head)?;
         }
         self.identity.check(&self.inner)?;
-        Ok(self.inner.commit()?)
+        self.identity.index().commit(self.inner)
     }
 }
 

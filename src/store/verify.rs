@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{self, Chain, Witness};
 use super::changes::{self, Step};
-use super::{History, Settings, StoreError, ZoneRow, revision, rows, scrub};
+use super::{History, Settings, StoreError, ZoneRow, revision, rows, scrub, zones};
 use crate::guard;
 use crate::zone::{Diff, Digest, ZoneImage};
 
@@ -50,8 +50,11 @@ pub(super) fn all(connection: &Connection, head: Option<&str>) -> Result<Verific
     found.look("the database", |found| integrity(connection, found))?;
     found.look("the audit", |found| audit(connection, head, found))?;
     let mut zones = Vec::new();
-    found.look("the zones", |_| {
-        zones = rows::zones(connection)?;
+    found.look("the zones", |found| {
+        let listed = zones::zones(connection)?;
+        zones = listed.rows;
+        let bad = listed.bad.iter();
+        found.faults.extend(bad.map(|bad| bad.to_string()));
         Ok(())
     })?;
     found.zones = zones.len();

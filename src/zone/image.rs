@@ -48,6 +48,12 @@ pub enum Found<'a> {
     },
 }
 
+/// Target, type and owner of a record that refers to a name.
+pub(super) type Reference = (OrderKey, Rtype, OrderKey);
+
+/// No record of this type refers to anything (it is reserved, RFC 6895 §3.1).
+const BEHIND_ALL: Rtype = Rtype(u16::MAX);
+
 /// One version of a zone. Cloning is cheap: versions share what they have in common.
 #[derive(Clone)]
 pub struct ZoneImage {
@@ -55,8 +61,8 @@ pub struct ZoneImage {
     pub(super) origin_key: Key,
     pub(super) nodes: imbl::HashMap<Key, Arc<Node>>,
     pub(super) order: imbl::OrdMap<OrderKey, Arc<Node>>,
-    /// (target, owner, type) of every record that refers to a name, in this zone or another.
-    pub(super) referrers: imbl::OrdSet<(OrderKey, OrderKey, Rtype)>,
+    /// Of every record that refers to a name, in this zone or another.
+    pub(super) referrers: imbl::OrdSet<Reference>,
     /// Nodes other than the apex with NS, and nodes with DNAME: without any, no look-up need ask.
     pub(super) breaks: usize,
     pub(super) rrset_count: usize,
@@ -189,31 +195,63 @@ impl ZoneImage {
     }
 
     /// The owners and types of the records in this zone that refer to `target` (see
-    /// [`crate::rr::rdata::target`]).
+    /// [`crate::rr::rdata::target`]), by type.
     pub fn referrers(&self, target: &Name) -> impl Iterator<Item = (&Name, Rtype)> {
         let wanted = target.order_key();
-        self.referrers_from(wanted.clone())
-            .take_while(move |(key, _, _)| *key == wanted)
-            .filter_map(|(_, owner, rtype)| Some((self.order.get(owner)?.name(), *rtype)))
+        self.references_from(wanted.clone(), Rtype(0))
+            .take_while(move |(key, ..)| *key == wanted)
+            .filter_map(|reference| self.referrer(reference))
     }
 
-    /// As [`ZoneImage::referrers`], for every target at or below a name: (target's key, owner, type).
-    pub fn referrers_at_or_below(
-        &self,
-        target: &Name,
-    ) -> impl Iterator<Item = (&OrderKey, &Name, Rtype)> {
+    /// The owners of those of one type, which are found however many there are of others.
+    pub fn referrers_of_type(&self, target: &Name, rtype: Rtype) -> impl Iterator<Item = &Name> {
         let wanted = target.order_key();
-        self.referrers_from(wanted.clone())
-            .take_while(move |(key, _, _)| key.is_at_or_below(&wanted))
-            .filter_map(|(key, owner, rtype)| Some((key, self.order.get(owner)?.name(), *rtype)))
+        self.references_from(wanted.clone(), rtype)
+            .take_while(move |(key, own, _)| *key == wanted && *own == rtype)
+            .filter_map(|reference| Some(self.referrer(reference)?.0))
     }
 
-    fn referrers_from(
+    /// As [`ZoneImage::referrers`], for every target strictly below a name.
+    pub fn referrers_below(&self, target: &Name) -> impl Iterator<Item = (&Name, Rtype)> {
+        let wanted = target.order_key();
+        self.references_from(wanted.clone(), BEHIND_ALL)
+            .take_while(move |(key, ..)| key.is_at_or_below(&wanted))
+            .filter_map(|reference| self.referrer(reference))
+    }
+
+    /// Of those below `parent`, the ones whose target a wildcard there answers for: no child of
+    /// `parent` on the way to it exists (RFC 4592 §3.3.1). What refers to names that exist is
+    /// stepped over, and costs nothing.
+    pub fn referrers_to_missing_below(
+        &self,
+        parent: &Name,
+    ) -> impl Iterator<Item = (&Name, Rtype)> {
+        let above = parent.order_key();
+        let mut rest = self.references_from(above.clone(), BEHIND_ALL);
+        std::iter::from_fn(move || {
+            loop {
+                let reference = rest.next()?;
+                let child = above.child_toward(&reference.0)?;
+                if self.order.contains_key(&child) {
+                    rest = self.references_from(child.past_tree(), Rtype(0));
+                } else if let Some(referrer) = self.referrer(reference) {
+                    return Some(referrer);
+                }
+            }
+        })
+    }
+
+    fn referrer(&self, (_, rtype, owner): &Reference) -> Option<(&Name, Rtype)> {
+        Some((self.order.get(owner)?.name(), *rtype))
+    }
+
+    fn references_from(
         &self,
         target: OrderKey,
-    ) -> impl Iterator<Item = &(OrderKey, OrderKey, Rtype)> {
+        rtype: Rtype,
+    ) -> impl Iterator<Item = &Reference> + use<'_> {
         let root = Name::root().order_key();
-        self.referrers.range((target, root, Rtype(0))..)
+        self.referrers.range((target, rtype, root)..)
     }
 
     /// Pairs of nodes that are not the same in both, in canonical order.

@@ -367,6 +367,7 @@ fn the_past_is_pruned_by_a_server_that_is_idle_and_still_verifies() {
     let row = store
         .zones()
         .expect("zones")
+        .rows
         .into_iter()
         .find(|row| row.origin == zone);
     let (row, diff) = (row.expect("the zone"), Diff::default());

@@ -47,3 +47,4 @@ mod updates;
 mod verbs;
 mod verdicts;
 mod zonefiles;
+mod zonerows;

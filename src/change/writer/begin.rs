@@ -107,6 +107,7 @@ impl WriterThread {
                 repeats: &mut self.repeats,
                 known: &self.known,
                 reach: &self.reach,
+                unclaimed: &mut self.unclaimed,
             };
             admission::at_start(&mut desk, &tx, &mut turn)?;
             let served = turn.view.zones().filter_map(|served| served.zone());
@@ -152,6 +153,7 @@ impl WriterThread {
             repeats: &mut self.repeats,
             known: &self.known,
             reach: &self.reach,
+            unclaimed: &mut self.unclaimed,
         };
         let zones: Vec<Name> = keepsake.zones().cloned().collect();
         for zone in &zones {

@@ -203,6 +203,7 @@ fn no_row_is_read_for_somebody_without_any_right_in_the_zone() {
             repeats: &mut thread.repeats,
             known: &thread.known,
             reach: &thread.reach,
+            unclaimed: &mut thread.unclaimed,
         };
         let mut turn = Turn::new((*thread.publisher.current()).clone(), Vec::new());
         let (tx, ..) = thread.custody.begin().unwrap().expect("there is a store");

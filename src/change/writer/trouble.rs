@@ -72,6 +72,7 @@ impl WriterThread {
                 return self.answer_all(jobs, &Outcome::Unavailable { reason });
             }
         };
+        let error = self.custody.cause(error);
         match error {
             // Another process writes: whoever asked may ask again.
             StoreError::Busy => {}
@@ -105,6 +106,7 @@ impl WriterThread {
         for contested in self.contested.values_mut() {
             contested.is_to_be_told();
         }
+        self.unclaimed.is_to_be_told();
         self.again.later(self.held(), Instant::now());
     }
 

@@ -72,6 +72,19 @@ fn findings_far_from_the_change_are_found() {
     );
     assert_eq!(
         added_by(
+            &[
+                "a CNAME y.d.example.com.",
+                "d DNAME t.example.com.",
+                "* A 192.0.2.1"
+            ],
+            &[],
+            &["t A 192.0.2.1"],
+        ),
+        ["warning alias-no-data a y.d.example.com."],
+        "a name that comes shuts out the wildcard from those that a DNAME leads below it"
+    );
+    assert_eq!(
+        added_by(
             &["a CNAME x.w.example.com.", "*.w CNAME t.example.com."],
             &["t A 192.0.2.1"],
             &[],

@@ -213,8 +213,6 @@ fn a_schema_that_is_lost_is_an_error_and_no_empty_zone() {
         s.store.load(&name(ZONE)),
         Err(StoreError::Damaged(_))
     ));
-    s.by_hand("UPDATE zone SET digest = 'x'");
-    assert!(matches!(s.store.zones(), Err(StoreError::Damaged(_))));
     s.by_hand("DROP TABLE zone");
     assert!(matches!(s.store.zones(), Err(StoreError::Damaged(_))));
 }

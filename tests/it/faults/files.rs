@@ -7,7 +7,7 @@ use crate::harness::querier::Querier;
 /// The store's files: the database, its log, its index.
 const PARTS: [&str; 3] = ["", "-wal", "-shm"];
 
-fn shell(lab: &Lab, script: &str) -> String {
+pub(super) fn shell(lab: &Lab, script: &str) -> String {
     let database = lab.database().display().to_string();
     let snapshot = lab.snapshot().display().to_string();
     lab.shell(&format!(

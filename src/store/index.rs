@@ -1,0 +1,393 @@
+//! The index of a write-ahead log, `-shm`: a file that SQLite maps into memory, and that anybody who
+//! may write to the folder can cut short. Whoever then touches the map is killed by SIGBUS.
+//!
+//! Nothing is in it that is not in the log as well. So what was cut off is put back as zeros, and its
+//! header is wiped, so that SQLite, whoever comes next, makes it anew from the log: before anything is
+//! asked of the database, where its size tells; by the handler of SIGBUS, where a thread has run into
+//! it. Both count it. Somebody may have been at work meanwhile, and have given a header to what is not
+//! all: he does not commit what he read, and whoever writes next wipes it once more, under SQLite's lock.
+
+use std::ffi::{c_int, c_void};
+use std::os::fd::{BorrowedFd, IntoRawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, Once, PoisonError};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc::siginfo_t;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::stat::{Mode, fstat};
+use nix::sys::uio::pwrite;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::StoreError;
+use super::identity::beside;
+
+/// Both copies of the header, which say what is valid of the rest.
+const HEADER: [u8; 96] = [0; 96];
+/// As often it is made anew before somebody who goes on cutting it is let have his way.
+const TRIES: usize = 20;
+/// What SQLite maps at a time, and the least that it has of it.
+const REGION: u64 = 32 * 1024;
+const PAGE: u64 = 4096;
+/// Index files that we have, or had, open: one each of store and snapshot, and some that were replaced.
+const SLOTS: usize = 64;
+/// Signals that found nothing to do, since somebody last looked: then it is the disk that is at fault.
+const FUTILE_MAX: u32 = 100;
+
+/// One index file. The handler reads it: no lock, no memory that is given back.
+struct Slot {
+    /// Kept open: closing it would drop the locks that SQLite holds on the file (POSIX locks belong
+    /// to the process). -1 where there is none.
+    fd: AtomicI32,
+    inode: AtomicU64,
+    /// Octets that it once had: all that may be mapped of it.
+    size: AtomicU64,
+    /// How often it was put right.
+    cuts: AtomicU64,
+    /// How many of these it was made anew after.
+    healed: AtomicU64,
+    /// Somebody is at it.
+    is_mended: AtomicBool,
+}
+
+static INDEXES: [Slot; SLOTS] = [const {
+    Slot {
+        fd: AtomicI32::new(-1),
+        inode: AtomicU64::new(0),
+        size: AtomicU64::new(0),
+        cuts: AtomicU64::new(0),
+        healed: AtomicU64::new(0),
+        is_mended: AtomicBool::new(false),
+    }
+}; SLOTS];
+/// Handlers that are at work now: no descriptor is closed under them.
+static AT_WORK: AtomicU32 = AtomicU32::new(0);
+/// How many there were.
+static FUTILE: AtomicU32 = AtomicU32::new(0);
+/// Which file is in each slot, for how many users.
+static KNOWN: Mutex<[Option<Known>; SLOTS]> = Mutex::new([None; SLOTS]);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    id: (u64, u64),
+    users: usize,
+}
+
+impl Slot {
+    /// Puts back what was cut off since its size was last looked at, and says whether anything was.
+    fn mend(&self) -> nix::Result<bool> {
+        // It grows as the log does.
+        self.mend_mapped(0)
+    }
+
+    /// As [`Slot::mend`], of a map so long that a thread has run into the end of the file. False: another
+    /// one has been here before.
+    fn mend_mapped(&self, octets: u64) -> nix::Result<bool> {
+        let Some(fd) = self.fd() else {
+            return Ok(false);
+        };
+        // One at a time, so that whoever finds nothing to do knows that it is done and counted. Nothing
+        // in here touches a map: no signal comes to the thread that is at it.
+        while self.is_mended.swap(true, SeqCst) {
+            std::thread::yield_now();
+        }
+        let mended = size(fd).and_then(|size| {
+            let octets = octets.max(size);
+            let octets = self.size.fetch_max(octets, SeqCst).max(octets);
+            if size >= octets {
+                return Ok(false);
+            }
+            self.cuts.fetch_add(1, SeqCst);
+            stretch(fd, size, octets)?;
+            Ok(true)
+        });
+        self.is_mended.store(false, SeqCst);
+        mended
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'static>> {
+        let fd = self.fd.load(SeqCst);
+        // SAFETY: it stays open as long as it stands in a slot, and as long as a handler may have
+        // read it from there: see `give_up`.
+        (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
+    }
+}
+
+/// Gives a file octets up to a size that it had.
+fn stretch(fd: BorrowedFd<'_>, from: u64, to: u64) -> nix::Result<()> {
+    // First: what is left of it is not all, though its header were whole.
+    pwrite(fd, &HEADER, 0)?;
+    // Octets and no hole: where the disk is full it is better told here than by a signal.
+    for page in from / PAGE..to.div_ceil(PAGE) {
+        let last = (page * PAGE + PAGE - 1).min(to - 1);
+        if last >= from {
+            pwrite(fd, &[0], last.cast_signed())?;
+        }
+    }
+    Ok(())
+}
+
+fn size(fd: BorrowedFd<'_>) -> nix::Result<u64> {
+    Ok(u64::try_from(fstat(fd)?.st_size).unwrap_or_default())
+}
+
+/// What the kernel says of a map: its file, and up to which octet of it.
+#[derive(Default)]
+struct Map {
+    start: u64,
+    end: u64,
+    offset: u64,
+    inode: u64,
+}
+
+/// The map that an address lies in: a line `start-end perms offset device inode path` for each.
+fn map_of(address: u64) -> Option<Map> {
+    let maps = c"/proc/self/maps";
+    let maps = nix::fcntl::open(maps, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    let mut octets = [0; 2048];
+    let (mut map, mut field) = (Map::default(), 0);
+    loop {
+        let count = nix::unistd::read(&maps, &mut octets)
+            .ok()
+            .filter(|&n| n > 0)?;
+        for &octet in &octets[..count] {
+            let digit = char::from(octet).to_digit(16).map_or(0, u64::from);
+            match (field, octet) {
+                (_, b'\n') if (map.start..map.end).contains(&address) => return Some(map),
+                (_, b'\n') => (map, field) = (Map::default(), 0),
+                (0, b'-') | (1..=5, b' ') => field += 1,
+                (0, _) => map.start = map.start << 4 | digit,
+                (1, _) => map.end = map.end << 4 | digit,
+                (3, _) => map.offset = map.offset << 4 | digit,
+                (5, _) => map.inode = map.inode * 10 + digit,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether a thread that ran into an address may try again.
+fn put_right(address: u64) -> bool {
+    let Some(map) = map_of(address) else {
+        return false;
+    };
+    let is_it = |slot: &&Slot| slot.inode.load(SeqCst) == map.inode && slot.fd().is_some();
+    let Some(slot) = INDEXES.iter().find(is_it) else {
+        return false;
+    };
+    match slot.mend_mapped(map.offset + (map.end - map.start)) {
+        Ok(true) => true,
+        Ok(false) => FUTILE.fetch_add(1, SeqCst) < FUTILE_MAX,
+        // Mostly a disk that is full.
+        Err(_) => false,
+    }
+}
+
+extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
+    let errno = Errno::last_raw();
+    AT_WORK.fetch_add(1, SeqCst);
+    // SAFETY: the kernel gives a handler with SA_SIGINFO what it points to, and SIGBUS has an address.
+    let address = unsafe { (*info).si_addr() };
+    if !put_right(address.addr() as u64) {
+        // It ends as it would have without us.
+        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        // SAFETY: no handler, no flags.
+        let _ = unsafe { sigaction(Signal::SIGBUS, &default) };
+    }
+    AT_WORK.fetch_sub(1, SeqCst);
+    Errno::set_raw(errno);
+}
+
+/// Once in the life of the process.
+fn catch_sigbus() {
+    static CAUGHT: Once = Once::new();
+    CAUGHT.call_once(|| {
+        let handler = SigHandler::SigAction(on_sigbus);
+        let flags = SaFlags::SA_ONSTACK | SaFlags::SA_SIGINFO;
+        let action = SigAction::new(handler, flags, SigSet::empty());
+        // SAFETY: what the handler calls is `open`, `read`, `close`, `fstat`, `pwrite`, `sigaction` and
+        // atomics, all of which may come anywhere in the midst of anything; no lock, no allocation.
+        if let Err(error) = unsafe { sigaction(Signal::SIGBUS, &action) } {
+            tracing::warn!("SIGBUS cannot be caught: {error}");
+        }
+    });
+}
+
+/// The index of a database that somebody in this process has open.
+#[derive(Debug)]
+pub(super) struct Index {
+    path: PathBuf,
+    /// None where it cannot be written, and so not be put right.
+    slot: Option<usize>,
+}
+
+impl Index {
+    /// Of a database that was read from, so that the file is there.
+    pub fn of(database: &Path) -> Index {
+        catch_sigbus();
+        let path = beside(database, "-shm");
+        let slot = enter(&path);
+        Index { path, slot }
+    }
+
+    fn slot(&self) -> Option<&'static Slot> {
+        self.slot.map(|slot| &INDEXES[slot])
+    }
+
+    /// Puts it right, where it was cut, so that the map can be touched. Whether it is to be made anew
+    /// all the same: somebody may have given a header to it who was at work when it was cut.
+    pub fn is_doubtful(&self) -> Result<bool, StoreError> {
+        let Some(slot) = self.slot() else {
+            return Ok(false);
+        };
+        FUTILE.store(0, SeqCst);
+        slot.mend().map_err(|error| self.failed(error))?;
+        Ok(slot.cuts.load(SeqCst) != slot.healed.load(SeqCst))
+    }
+
+    /// As [`Index::is_doubtful`], for what is to be given up then.
+    pub fn check(&self) -> Result<(), StoreError> {
+        match self.is_doubtful()? {
+            true => Err(StoreError::Truncated(self.path.clone())),
+            false => Ok(()),
+        }
+    }
+
+    /// Begins to write, on an index that holds all that is in the log.
+    pub fn begin<'a>(&self, connection: &'a Connection) -> Result<Transaction<'a>, StoreError> {
+        for _ in 0..TRIES {
+            // Before the map is touched.
+            self.is_doubtful()?;
+            let immediate = TransactionBehavior::Immediate;
+            let tx = Transaction::new_unchecked(connection, immediate)?;
+            if !self.wipe()? {
+                return Ok(tx);
+            }
+        }
+        Err(StoreError::Truncated(self.path.clone()))
+    }
+
+    /// Makes it anew, where that is to be done.
+    pub fn heal(&self, connection: &Connection) -> Result<(), StoreError> {
+        if self.is_doubtful()? {
+            self.begin(connection)?.finish()?;
+        }
+        self.check()
+    }
+
+    /// With the lock of whoever writes or makes it anew: nobody gives it another header meanwhile.
+    fn wipe(&self) -> Result<bool, StoreError> {
+        let Some(slot) = self.slot().filter(|_| self.is_doubtful().unwrap_or(true)) else {
+            return Ok(false);
+        };
+        let cuts = slot.cuts.load(SeqCst);
+        if let Some(fd) = slot.fd() {
+            pwrite(fd, &HEADER, 0).map_err(|error| self.failed(error))?;
+        }
+        slot.healed.store(cuts, SeqCst);
+        tracing::error!(
+            file = %self.path.display(),
+            "store: it was truncated while in use; it is made anew from the log, nothing is lost"
+        );
+        Ok(true)
+    }
+
+    /// Commits, unless what was read since the beginning may have been older than what it is written to.
+    pub fn commit(&self, tx: Transaction<'_>) -> Result<(), StoreError> {
+        self.check()?;
+        Ok(tx.commit()?)
+    }
+
+    fn failed(&self, error: Errno) -> StoreError {
+        StoreError::io(&self.path)(error.into())
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.slot.and_then(|slot| known[slot].as_mut()) {
+            known.users -= 1;
+        }
+    }
+}
+
+/// The size of an index that SQLite has in use: it may have been cut since.
+fn whole(octets: u64) -> u64 {
+    octets.next_multiple_of(REGION).max(REGION)
+}
+
+/// Puts the index of a database right, where somebody in this process has it open, before another
+/// connection reads from it.
+pub(super) fn look_at(database: &Path) -> Result<(), StoreError> {
+    let path = beside(database, "-shm");
+    let Ok(meta) = std::fs::metadata(&path) else {
+        return Ok(());
+    };
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = (meta.dev(), meta.ino());
+    let in_use =
+        |entry: &Option<Known>| entry.is_some_and(|known| known.id == id && known.users > 0);
+    if let Some(slot) = known.iter().position(in_use) {
+        let mended = INDEXES[slot].mend();
+        mended.map_err(|error| StoreError::io(&path)(error.into()))?;
+    }
+    Ok(())
+}
+
+/// The slot of a file, an old one or a new one.
+fn enter(path: &Path) -> Option<usize> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let meta = std::fs::metadata(path).ok()?;
+    let id = (meta.dev(), meta.ino());
+    let is_it = |entry: &Option<Known>| entry.is_some_and(|known| known.id == id);
+    if let Some(slot) = known.iter().position(is_it) {
+        let known = known[slot].as_mut()?;
+        if known.users == 0 {
+            // Whoever opens a database that nobody has open cuts its index short, and that is right.
+            INDEXES[slot].size.store(whole(meta.size()), SeqCst);
+        }
+        known.users += 1;
+        return Some(slot);
+    }
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path);
+    // SQLite has not got it for writing either then.
+    let file = file.ok()?;
+    let is_unused = |entry: &Option<Known>| entry.is_none_or(|known| known.users == 0);
+    let free = known.iter().position(Option::is_none);
+    let Some(slot) = free.or_else(|| known.iter().position(is_unused)) else {
+        // Not to be closed either.
+        let _ = file.into_raw_fd();
+        return None;
+    };
+    let meta = file.metadata().ok();
+    give_up(slot);
+    INDEXES[slot]
+        .healed
+        .store(INDEXES[slot].cuts.load(SeqCst), SeqCst);
+    INDEXES[slot]
+        .size
+        .store(whole(meta.map_or(0, |meta| meta.size())), SeqCst);
+    INDEXES[slot].inode.store(id.1, SeqCst);
+    INDEXES[slot].fd.store(file.into_raw_fd(), SeqCst);
+    known[slot] = Some(Known { id, users: 1 });
+    Some(slot)
+}
+
+/// Closes what was in a slot that nobody uses any more.
+fn give_up(slot: usize) {
+    let fd = INDEXES[slot].fd.swap(-1, SeqCst);
+    while AT_WORK.load(SeqCst) > 0 {
+        std::thread::yield_now();
+    }
+    if fd >= 0 {
+        let _ = nix::unistd::close(fd);
+    }
+}
