@@ -87,14 +87,6 @@ impl Upkeep {
         self.strays_due = true;
     }
 
-    /// What is told of rows of the table `zone` that no zone has.
-    pub(super) fn unclaimed(&mut self, sentences: Vec<String>) {
-        if self.unclaimed != sentences {
-            self.unclaimed = sentences;
-            self.strays_due = true;
-        }
-    }
-
     /// What was found at the end of the audit before it is written on.
     pub(super) fn found_audit(&mut self, path: &Path, flaws: AuditFlaws, counters: &Counters) {
         let store = path.display();
@@ -114,6 +106,14 @@ impl Upkeep {
                 counters.audit_altered();
             }
             (self.intruders, self.files_due) = (intruders, Instant::now());
+        }
+    }
+
+    /// What is told of rows of the table `zone` that no zone has.
+    pub(super) fn unclaimed(&mut self, sentences: Vec<String>) {
+        if self.unclaimed != sentences {
+            self.unclaimed = sentences;
+            self.strays_due = true;
         }
     }
 

@@ -116,27 +116,32 @@ pub(super) fn between(
     let mut net = Net::new();
     let mut notes = Vec::new();
     let mut to_serial = from_serial;
-    each(connection, &origin, (known(low) + 1, known(high)), |step| {
-        let diff = step.diff().map_err(|reason| {
-            StoreError::Damaged(format!("revision {} of {zone}: {reason}", step.number))
-        })?;
-        let digest: Option<Digest> = step.digest.parse().ok();
-        if let Some((_, before)) = start
-            && Some(Step::leads_to(before, &diff)) != digest
-        {
-            notes.push(format!(
-                "revision {} took in data that had changed without a record: what lies before \
+    each(
+        connection,
+        &origin,
+        (known(low).saturating_add(1), known(high)),
+        |step| {
+            let diff = step.diff().map_err(|reason| {
+                StoreError::Damaged(format!("revision {} of {zone}: {reason}", step.number))
+            })?;
+            let digest: Option<Digest> = step.digest.parse().ok();
+            if let Some((_, before)) = start
+                && Some(Step::leads_to(before, &diff)) != digest
+            {
+                notes.push(format!(
+                    "revision {} took in data that had changed without a record: what lies before \
                  it is not told whole",
-                step.number
-            ));
-        }
-        start = digest.map(|digest| (Some(step.new_serial), digest));
-        to_serial = Some(step.new_serial);
-        diff.changes
-            .into_iter()
-            .for_each(|change| join(&mut net, change));
-        Ok(())
-    })?;
+                    step.number
+                ));
+            }
+            start = digest.map(|digest| (Some(step.new_serial), digest));
+            to_serial = Some(step.new_serial);
+            diff.changes
+                .into_iter()
+                .for_each(|change| join(&mut net, change));
+            Ok(())
+        },
+    )?;
     let is_back = from > to;
     let (from_serial, to_serial) = match is_back {
         false => (from_serial, to_serial),
@@ -228,7 +233,7 @@ fn check_range(
         ((None, _), None) => return Err(StoreError::NoZone(zone.clone())),
         ((oldest, newest), stands) => {
             let newest = newest.or(stands).unwrap_or_default();
-            (oldest.unwrap_or(newest + 1), newest)
+            (oldest.unwrap_or(newest.saturating_add(1)), newest)
         }
     };
     let newest = u64::try_from(newest).unwrap_or_default();

@@ -140,9 +140,16 @@ pub(super) fn prune_audit(
     if stop.saturating_sub(first) < AUDIT_LEAST {
         return Ok(None);
     }
-    let (first_reference, before): (String, [u8; 32]) = connection
-        .prepare_cached("SELECT reference, previous FROM audit WHERE id = ?")?
-        .query_row([stop], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Rows of strangers may leave gaps, and carry anything.
+    let kept: Option<(i64, String, Vec<u8>)> = connection
+        .prepare_cached(
+            "SELECT id, reference, previous FROM audit WHERE id >= ? ORDER BY id LIMIT 1",
+        )?
+        .query_row([stop], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((stop, first_reference, before)) = kept else {
+        return Ok(None);
+    };
     let pruned = connection
         .prepare_cached("DELETE FROM audit WHERE id < ?")?
         .execute([stop])?;

@@ -193,10 +193,10 @@ fn revisions(
                 let flaw = match last {
                     None if number == 1 => leads(Digest::default(), &diff, digest),
                     None => None,
-                    Some((before, ..)) if before + 1 != number => Some(format!(
+                    Some((before, ..)) if before.checked_add(1) != Some(number) => Some(format!(
                         "the revisions from {} to {} are missing",
-                        before + 1,
-                        number - 1
+                        before.saturating_add(1),
+                        number.saturating_sub(1)
                     )),
                     Some((.., before)) => leads(before, &diff, digest),
                 };

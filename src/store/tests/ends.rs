@@ -142,3 +142,26 @@ fn a_revision_number_that_none_can_follow_does_not_count() {
     let before = image(&company());
     assert_eq!(commit(&mut s.store, &before, &before, 2), 2);
 }
+
+#[test]
+fn numbers_at_the_ends_of_what_there_is_make_nothing_panic() {
+    let mut s = scratch();
+    for number in [i64::MAX, i64::MIN] {
+        s.by_hand(&format!(
+            "INSERT INTO revision (zone, number, at_us, path, actor, old_serial, new_serial, digest, diff)
+             SELECT zone, {number}, at_us, path, actor, old_serial, new_serial,
+                 digest, diff FROM revision WHERE number = 1"
+        ));
+    }
+    s.by_hand(&stranger(i64::MIN));
+    s.by_hand(&stranger(i64::MAX));
+    assert!(!verify(&s.settings(), None).unwrap().whole);
+    let history = History::open(&s.settings()).unwrap();
+    let end = u64::try_from(i64::MAX).unwrap();
+    for (from, to) in [(end, end), (1, end), (0, u64::MAX)] {
+        let _ = history.between(&name(ZONE), from, to);
+    }
+    let tx = s.store.begin().unwrap();
+    tx.prune(Retention::default(), i64::MAX).unwrap();
+    tx.prune(Retention::default(), i64::MIN).unwrap();
+}
