@@ -252,8 +252,6 @@ impl WriterThread {
         let path = self.settings.store.path.clone();
         let begun = self.custody.begin().map_err(TurnError::Writing)?;
         let (tx, version, extent) = begun.expect("watched just now");
-        let flaws = tx.audit_flaws().map_err(TurnError::Reading)?;
-        self.upkeep.found_audit(&path, flaws, &self.counters);
         let suspects = self.again.due(Instant::now());
         let keepsake = Keepsake::default();
         let mut desk = Desk {
@@ -276,6 +274,8 @@ impl WriterThread {
                 self.scrubber.bell().ring();
             }
         }
+        let flaws = tx.audit_flaws().map_err(TurnError::Reading)?;
+        self.upkeep.found_audit(&path, flaws, &self.counters);
         let mut judging = None;
         if extent != Extent::Nothing || !suspects.is_empty() {
             let begun = Instant::now();
