@@ -71,13 +71,15 @@ impl Snapshot {
         }
         let folder = path
             .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        // SQLite does not say what is wrong with it.
+        std::fs::read_dir(folder).map_err(StoreError::io(folder))?;
         let new = beside(path, ".new");
         remove(&new);
         let made = prepare(&new, ceilings).and_then(|()| {
             std::fs::rename(&new, path).map_err(StoreError::io(path))?;
             // Without this the name may be gone after a power cut, and serials would be reserved nowhere.
-            let folder = folder.unwrap_or(Path::new("."));
             let folder = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
             folder.map_err(StoreError::io(path))?;
             Snapshot::open_existing(path)
