@@ -112,12 +112,13 @@ fn updates_are_counted_by_outcome_and_refusals_by_rule() {
     assert_eq!(house.updates("refused"), 1);
     let by_rule = "lastgood_refusals_total{rule=\"min-members\"}";
     assert_eq!(house.counted(by_rule), 1);
-    // The import at the start is judged as well; an update alone is one more of each stage.
+    // The import at the start is judged as well; an update alone is one more of each stage, and
+    // so is what follows the scrub after a start, should it come meanwhile.
     let import = "lastgood_updates_total{path=\"import\",outcome=\"committed\"}";
     assert_eq!(house.counted(import), 1);
     for stage in ["judge", "commit", "publish"] {
         let count = format!("lastgood_update_stage_duration_seconds_count{{stage=\"{stage}\"}}");
-        assert_eq!(house.counted(&count), 4, "{stage}");
+        assert!((4..=5).contains(&house.counted(&count)), "{stage}");
     }
     assert_eq!(house.counters.totals().queries, 0, "an update is no query");
 }
