@@ -18,8 +18,8 @@ pub(super) struct Known {
     order: VecDeque<Arc<Accepted>>,
     /// Not all that were accepted up to then are remembered; microseconds since 1970.
     unsure_up_to: Option<i64>,
-    /// The audit of the store does not tell of those before it was made.
-    is_store_new: bool,
+    /// The audit of the store does not tell of those before it was made, then.
+    store_made_at: Option<i64>,
 }
 
 impl Known {
@@ -57,15 +57,15 @@ impl Known {
     }
 
     /// From now on the store tells of nothing that was before.
-    pub(super) fn store_is_new(&mut self) {
-        self.is_store_new = true;
+    pub(super) fn store_is_new(&mut self, moment: Moment) {
+        self.store_made_at = Some(moment.unix_us);
     }
 
     /// For how long, in seconds, nobody can say of a message that it was not applied already. By then
     /// its signature is too old to be accepted: it is at most one fudge behind, and was at most one
     /// ahead (RFC 8945 §5.2.3).
     pub(super) fn unsure_secs(&self, moment: Moment) -> Option<i64> {
-        let up_to = self.unsure_up_to.filter(|_| self.is_store_new)?;
+        let up_to = self.unsure_up_to?.min(self.store_made_at?);
         let left_us = up_to
             .saturating_add(RETRANSMIT_US)
             .saturating_sub(moment.unix_us);
@@ -104,7 +104,7 @@ mod tests {
         known.remember([accepted(3, 1_601)]);
         assert_eq!(known.order.len(), 2, "the first is too old");
         assert_eq!(known.macs.len(), 2);
-        known.store_is_new();
+        known.store_is_new(at(1_601));
         assert_eq!(
             known.unsure_secs(at(1_601)),
             None,
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(known.order.len(), ACCEPTED_MAX);
         assert_eq!(known.macs.len(), ACCEPTED_MAX);
         assert_eq!(known.unsure_secs(at(1_000)), None, "the store knows them");
-        known.store_is_new();
+        known.store_is_new(at(1_601));
         assert_eq!(known.unsure_secs(at(1_000)), Some(601));
         assert_eq!(known.unsure_secs(at(1_599)), Some(2));
         assert_eq!(known.unsure_secs(at(1_600)), None);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::account::Moment;
 use super::admission::admit;
@@ -14,7 +15,7 @@ use super::known::Known;
 use super::reach::Reach;
 use super::repeats::Repeats;
 use super::startup::Keepsake;
-use super::turn::Turn;
+use super::turn::{Note, Turn};
 use super::unclaimed::{self, Unclaimed};
 use super::weigh::{self, Asker, Proposal};
 use super::{Policy, repair};
@@ -142,7 +143,7 @@ pub(super) fn all(
             .collect();
     }
     match extent {
-        Extent::Nothing => Ok(()),
+        Extent::Nothing if !desk.unclaimed.is_due(Instant::now()) => Ok(()),
         _ => judge_unclaimed(desk, tx, turn, &rows),
     }
 }
@@ -192,7 +193,13 @@ fn judge_unclaimed(
         }
     }
     arrived.sort_by(|a, b| a.origin.cmp(&b.origin));
-    unclaimed::judge_all(desk, tx, turn, arrived)
+    let begun = Instant::now();
+    if desk.unclaimed.may_wait(&arrived, begun) {
+        return Ok(());
+    }
+    let judged = unclaimed::judge_all(desk, tx, turn, arrived);
+    desk.unclaimed.judged(begun);
+    judged
 }
 
 /// One zone; returned where its rows are not fit to be served.
@@ -330,8 +337,8 @@ pub(super) fn with_touched(
 
 /// Whether the history has the revision that the row of a zone says the zone is at.
 pub(super) fn is_of_revision(tx: &Transaction<'_>, row: &ZoneRow) -> Result<bool, StoreError> {
-    let revision = tx.revision(&row.origin, row.revision)?;
-    Ok(revision.is_some_and(|revision| revision.digest == row.digest.to_string()))
+    let digest = tx.revision_digest(&row.origin, row.revision)?;
+    Ok(digest.is_some_and(|digest| digest == row.digest.to_string()))
 }
 
 /// The row of a zone says that there was one more revision, and nobody committed it.
@@ -380,6 +387,16 @@ fn take_later(
         return turn.hold(&row.origin, &format!("refused by {rule}: {reason}"), mend);
     }
     desk.contested.remove(&row.origin);
+    let zone = row.origin.clone();
+    let served = turn.view.zone(&zone).and_then(|served| served.zone());
+    let note = match served.is_some_and(|served| served.hold.is_some()) {
+        true => Note::Released { zone },
+        false => Note::Admitted {
+            zone,
+            findings: Vec::new(),
+        },
+    };
+    turn.notes.push(note);
     turn.change_whole(image, row.revision);
 }
 

@@ -282,10 +282,18 @@ pub(super) fn replay(
     let mut editor = good.image.edit();
     let origin = good.image.origin().clone();
     for number in good.revision + 1..=up_to {
-        let Some(row) = tx.revision(&origin, number)? else {
+        // One that cannot be read is as good as none.
+        let readable = |error| match error {
+            StoreError::Damaged(_) => Ok(None),
+            error => Err(error),
+        };
+        let Some(row) = tx.revision(&origin, number).or_else(readable)? else {
             return Ok(good);
         };
-        for (owner, rtype, after) in row.changes()? {
+        let Ok(changes) = row.changes() else {
+            return Ok(good);
+        };
+        for (owner, rtype, after) in changes {
             if editor.set(&owner, rtype, after).is_err() {
                 return Ok(good);
             }
@@ -328,6 +336,20 @@ pub(super) fn without_rows(
 }
 
 /// Those of the store, and those that only the snapshot has, which the store takes over.
+/// Adds those of the store that are not in force.
+pub(super) fn add_freezes(
+    tx: &Transaction<'_>,
+    freezes: &mut Vec<Freeze>,
+) -> Result<(), StoreError> {
+    let (stored, _) = read_freezes(tx.freezes()?);
+    for freeze in stored {
+        if !freezes.iter().any(|known| known.scope == freeze.scope) {
+            freezes.push(freeze);
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn all_freezes(
     tx: &Transaction<'_>,
     keepsake: &Keepsake,

@@ -3,6 +3,7 @@
 //! from the zone above it; one that cannot be read is told of, with what takes it away.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::account::{self, Course, Moment};
 use super::decide;
@@ -24,7 +25,14 @@ pub(super) struct Unclaimed {
     arrivals: BTreeMap<Name, Told>,
     /// Of rows that name none of our zones.
     bad: Vec<String>,
+    /// What judging costs grows with the zones that come: those that were refused are not judged again
+    /// before then, however often somebody commits.
+    rest_until: Option<Instant>,
+    is_waiting: bool,
 }
+
+/// Times as long as judging took is left for changes.
+const REST: u32 = 8;
 
 struct Told {
     /// What the rows added up to, and what was said of them: one refusal is told of once.
@@ -34,6 +42,23 @@ struct Told {
 }
 
 impl Unclaimed {
+    /// Whether those that were refused wait to be judged again, and have waited long enough.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.is_waiting && self.rest_until.is_none_or(|until| now >= until)
+    }
+
+    /// Whether these were all judged a moment ago; then they wait.
+    pub(super) fn may_wait(&mut self, rows: &[&ZoneRow], now: Instant) -> bool {
+        let is_known = |row: &&ZoneRow| self.arrivals.contains_key(&row.origin);
+        let rests = self.rest_until.is_some_and(|until| now < until);
+        self.is_waiting = rests && !rows.is_empty() && rows.iter().all(is_known);
+        self.is_waiting
+    }
+
+    pub(super) fn judged(&mut self, since: Instant) {
+        self.rest_until = Some(Instant::now() + since.elapsed() * REST);
+    }
+
     pub(super) fn sentences(&self) -> Vec<String> {
         let arrivals = self.arrivals.values().map(|told| &told.sentence);
         arrivals.chain(&self.bad).cloned().collect()
@@ -57,7 +82,8 @@ pub(super) fn is_known(
     origin: &Name,
 ) -> Result<bool, StoreError> {
     Ok(match tx.last_revision(origin)? {
-        Some(last) => !last.is_removal,
+        // A removal leaves no row: one that is there beside it was not made by us, or the removal was not.
+        Some(last) => !last.is_removal || desk.keepsake.revision(origin).is_some(),
         None => desk.keepsake.revision(origin).is_some(),
     })
 }

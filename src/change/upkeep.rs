@@ -95,9 +95,12 @@ impl Upkeep {
                 "audit: {altered}; changes go on behind it, and `lastgood verify` tells where the \
                  chain is broken"
             );
-            tracing::error!(%store, "{sentence}");
-            counters.audit_altered();
-            (self.altered, self.files_due) = (Some(sentence), Instant::now());
+            // It is found until something is written behind it.
+            if self.altered.as_ref() != Some(&sentence) {
+                tracing::error!(%store, "{sentence}");
+                counters.audit_altered();
+                (self.altered, self.files_due) = (Some(sentence), Instant::now());
+            }
         }
         let intruders = flaws.strangers.map(|found| format!("audit: {found}"));
         if intruders != self.intruders {

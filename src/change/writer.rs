@@ -71,6 +71,8 @@ pub(super) struct WriterThread {
     scrubber: Scrubber,
     trouble: trouble::Trouble,
     panicked: Option<Instant>,
+    /// After a panic: it is not known whether freezes and snapshot have what was committed.
+    is_to_level: bool,
     board: Arc<Board>,
     counters: Counters,
 }
@@ -122,6 +124,7 @@ impl WriterThread {
             scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders, reader),
             trouble: trouble::Trouble::default(),
             panicked: None,
+            is_to_level: false,
             settings,
             freezes: Vec::new(),
             lost: BTreeSet::new(),
@@ -214,7 +217,7 @@ impl WriterThread {
 
     /// Whether there is something to write though nobody asked for it.
     fn is_due(&self, now: Instant) -> bool {
-        self.repeats.is_due(now) || self.again.is_due(now)
+        self.repeats.is_due(now) || self.again.is_due(now) || self.unclaimed.is_due(now)
     }
 
     /// Decides a group.
@@ -226,6 +229,9 @@ impl WriterThread {
                 self.repeats.keep();
                 self.look_beside(&turn);
                 self.finish(turn);
+                if std::mem::take(&mut self.is_to_level) {
+                    self.keeper.catch_up(HashMap::new());
+                }
                 if !jobs.is_empty() {
                     self.well_again();
                 }
@@ -250,6 +256,7 @@ impl WriterThread {
     ) -> Result<(Turn, Vec<Outcome>), TurnError> {
         let mut turn = Turn::new((*self.publisher.current()).clone(), self.freezes.clone());
         let path = self.settings.store.path.clone();
+        let is_to_level = self.is_to_level;
         let begun = self.custody.begin().map_err(TurnError::Writing)?;
         let (tx, version, extent) = begun.expect("watched just now");
         let suspects = self.again.due(Instant::now());
@@ -268,20 +275,24 @@ impl WriterThread {
         if extent != Extent::Nothing {
             let mended = tx.mend_schema().map_err(TurnError::Reading)?;
             self.upkeep.look_again(&path, mended);
-            // Whoever can commit can also keep the triggers from noting it. A scrub that ended with
-            // this look must not bring about the next one.
-            if !std::mem::take(&mut self.reopened_to_look) {
-                self.scrubber.bell().ring();
-            }
+        }
+        if is_to_level {
+            startup::add_freezes(&tx, &mut turn.freezes).map_err(TurnError::Reading)?;
         }
         let flaws = tx.audit_flaws().map_err(TurnError::Reading)?;
         self.upkeep.found_audit(&path, flaws, &self.counters);
         let mut judging = None;
-        if extent != Extent::Nothing || !suspects.is_empty() {
-            let begun = Instant::now();
+        let begun = Instant::now();
+        let is_due = !suspects.is_empty() || desk.unclaimed.is_due(begun);
+        if extent != Extent::Nothing || is_due {
             reconcile::all(&mut desk, &tx, &mut turn, extent, &suspects)
                 .map_err(TurnError::Reading)?;
             judging = Some(begun.elapsed());
+        }
+        // Whoever can commit can also keep the triggers from noting it. A scrub that ended with
+        // this look must not bring about the next one.
+        if extent != Extent::Nothing && !std::mem::take(&mut self.reopened_to_look) {
+            self.scrubber.bell().ring();
         }
         desk.repeats
             .close(&tx, Instant::now())
@@ -407,7 +418,8 @@ impl WriterThread {
                 reason: Some(_),
                 ..
             }
-            | Note::Traced { zone, .. } => Some(zone.clone()),
+            | Note::Traced { zone, .. }
+            | Note::Released { zone } => Some(zone.clone()),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::rows::shown;
 use super::{StoreError, head};
 
 /// A message known by its MAC is not applied again: twice the fudge of TSIG (RFC 8945 §5.2.3).
@@ -35,7 +36,7 @@ pub(super) fn in_audit(
         if let Ok(mac) = row.get_ref(0)?.as_blob() {
             found.push(Accepted {
                 mac: mac.into(),
-                reference: row.get(1)?,
+                reference: shown(row.get_ref(1)?, usize::MAX),
                 at_unix_us,
             });
         }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::rows::shown;
 use super::{StoreError, head};
 use crate::rr::Name;
 
@@ -209,7 +210,9 @@ pub(super) fn find_mac(
              WHERE mac = ? AND at_us >= ? ORDER BY at_us, id LIMIT 1",
         )?
         .query_row((mac, not_before_us), |row| {
-            Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, String>(2)?))
+            let text = |column| Ok::<_, rusqlite::Error>(shown(row.get_ref(column)?, usize::MAX));
+            let revision = row.get_ref(0)?.as_i64().unwrap_or_default();
+            Ok((revision, text(1)?, text(2)?))
         })
         .optional()?;
     let Some((revision, reference, rcode)) = found else {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::audit::{HEAD_KEY, Head};
+use super::rows::shown;
 
 /// Ids from here on are not ours: whoever wrote them left no room for the rows to come.
 const ID_END: i64 = 1 << 62;
@@ -59,7 +60,7 @@ pub(super) fn end(connection: &Connection) -> Result<End, StoreError> {
 fn noted(connection: &Connection) -> Result<Noted, StoreError> {
     let text: Option<String> = connection
         .prepare_cached("SELECT value FROM meta WHERE key = ?")?
-        .query_row([HEAD_KEY], |row| row.get(0))
+        .query_row([HEAD_KEY], |row| Ok(shown(row.get_ref(0)?, usize::MAX)))
         .optional()?;
     Ok(match text {
         None => Noted::Nothing,

@@ -7,8 +7,8 @@
 //! it. Both count it. Somebody may have been at work meanwhile, and have given a header to what is not
 //! all: he does not commit what he read, and whoever writes next wipes it once more, under SQLite's lock.
 
-use std::ffi::{c_int, c_void};
-use std::os::fd::{BorrowedFd, IntoRawFd};
+use std::ffi::{CStr, c_int, c_void};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -34,6 +34,8 @@ const REGION: u64 = 32 * 1024;
 const PAGE: u64 = 4096;
 /// Index files that we have, or had, open: one each of store and snapshot, and some that were replaced.
 const SLOTS: usize = 64;
+/// Index files that a thread ran into before anybody had entered them, and that are not entered yet.
+const STRAYS: usize = 16;
 /// Signals that found nothing to do, since somebody last looked: then it is the disk that is at fault.
 const FUTILE_MAX: u32 = 100;
 
@@ -52,6 +54,20 @@ struct Slot {
     /// Somebody is at it.
     is_mended: AtomicBool,
 }
+
+/// An index file that was put right while its database was being opened.
+struct Stray {
+    inode: AtomicU64,
+    /// Kept open, as in a slot. -1 where there is none, or it is being entered.
+    fd: AtomicI32,
+}
+
+static STRAY: [Stray; STRAYS] = [const {
+    Stray {
+        inode: AtomicU64::new(0),
+        fd: AtomicI32::new(-1),
+    }
+}; STRAYS];
 
 static INDEXES: [Slot; SLOTS] = [const {
     Slot {
@@ -135,12 +151,34 @@ fn size(fd: BorrowedFd<'_>) -> nix::Result<u64> {
 }
 
 /// What the kernel says of a map: its file, and up to which octet of it.
-#[derive(Default)]
 struct Map {
     start: u64,
     end: u64,
     offset: u64,
     inode: u64,
+    /// Of its file, up to `named` octets; longer ones are not kept.
+    name: [u8; NAME_MAX],
+    named: usize,
+}
+
+const NAME_MAX: usize = 1024;
+
+impl Map {
+    const NONE: Map = Map {
+        start: 0,
+        end: 0,
+        offset: 0,
+        inode: 0,
+        name: [0; NAME_MAX],
+        named: 0,
+    };
+
+    /// Of the index of a database that is still there under its name.
+    fn path(&self) -> Option<&CStr> {
+        let name = self.name.get(..=self.named)?;
+        let path = CStr::from_bytes_with_nul(name).ok()?;
+        path.to_bytes().ends_with(b"-shm").then_some(path)
+    }
 }
 
 /// The map that an address lies in: a line `start-end perms offset device inode path` for each.
@@ -148,7 +186,7 @@ fn map_of(address: u64) -> Option<Map> {
     let maps = c"/proc/self/maps";
     let maps = nix::fcntl::open(maps, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
     let mut octets = [0; 2048];
-    let (mut map, mut field) = (Map::default(), 0);
+    let (mut map, mut field) = (Map::NONE, 0);
     loop {
         let count = nix::unistd::read(&maps, &mut octets)
             .ok()
@@ -157,8 +195,18 @@ fn map_of(address: u64) -> Option<Map> {
             let digit = char::from(octet).to_digit(16).map_or(0, u64::from);
             match (field, octet) {
                 (_, b'\n') if (map.start..map.end).contains(&address) => return Some(map),
-                (_, b'\n') => (map, field) = (Map::default(), 0),
-                (0, b'-') | (1..=5, b' ') => field += 1,
+                (_, b'\n') => (map, field) = (Map::NONE, 0),
+                (0, b'-') | (1..=4, b' ') => field += 1,
+                // What stands between inode and name differs.
+                (5, b' ') if map.inode == 0 => {}
+                (5, b' ') => field = 6,
+                (6, b' ') if map.named == 0 => {}
+                (6, octet) => {
+                    if let Some(place) = map.name.get_mut(map.named) {
+                        *place = octet;
+                    }
+                    map.named += 1;
+                }
                 (0, _) => map.start = map.start << 4 | digit,
                 (1, _) => map.end = map.end << 4 | digit,
                 (3, _) => map.offset = map.offset << 4 | digit,
@@ -176,7 +224,7 @@ fn put_right(address: u64) -> bool {
     };
     let is_it = |slot: &&Slot| slot.inode.load(SeqCst) == map.inode && slot.fd().is_some();
     let Some(slot) = INDEXES.iter().find(is_it) else {
-        return false;
+        return put_stray_right(&map) && FUTILE.fetch_add(1, SeqCst) < FUTILE_MAX;
     };
     match slot.mend_mapped(map.offset + (map.end - map.start)) {
         Ok(true) => true,
@@ -184,6 +232,44 @@ fn put_right(address: u64) -> bool {
         // Mostly a disk that is full.
         Err(_) => false,
     }
+}
+
+/// As [`put_right`], of an index that is just being opened: nobody has entered it yet.
+fn put_stray_right(map: &Map) -> bool {
+    let octets = map.offset + (map.end - map.start);
+    let mend = |fd| {
+        let size = size(fd)?;
+        if size < octets {
+            stretch(fd, size, octets)?;
+        }
+        Ok::<(), Errno>(())
+    };
+    for stray in &STRAY {
+        let fd = stray.fd.load(SeqCst);
+        if fd >= 0 && stray.inode.load(SeqCst) == map.inode {
+            // SAFETY: it stays open until it is entered, and then stands in a slot.
+            return mend(unsafe { BorrowedFd::borrow_raw(fd) }).is_ok();
+        }
+    }
+    let Some(path) = map.path() else {
+        return false;
+    };
+    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let Ok(file) = nix::fcntl::open(path, flags, Mode::empty()) else {
+        return false;
+    };
+    let is_it = fstat(&file).is_ok_and(|stat| stat.st_ino == map.inode);
+    let is_mended = is_it && mend(file.as_fd()).is_ok();
+    // Never closed: that would drop the locks that SQLite holds on the file.
+    let fd = file.into_raw_fd();
+    for stray in &STRAY {
+        let claim = stray.inode.compare_exchange(0, map.inode, SeqCst, SeqCst);
+        if claim.is_ok() {
+            stray.fd.store(fd, SeqCst);
+            return is_mended;
+        }
+    }
+    false
 }
 
 extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
@@ -206,7 +292,8 @@ fn catch_sigbus() {
     static CAUGHT: Once = Once::new();
     CAUGHT.call_once(|| {
         let handler = SigHandler::SigAction(on_sigbus);
-        let flags = SaFlags::SA_ONSTACK | SaFlags::SA_SIGINFO;
+        // On the stack of whoever ran into it, which is not what was cut off.
+        let flags = SaFlags::SA_SIGINFO;
         let action = SigAction::new(handler, flags, SigSet::empty());
         // SAFETY: what the handler calls is `open`, `read`, `close`, `fstat`, `pwrite`, `sigaction` and
         // atomics, all of which may come anywhere in the midst of anything; no lock, no allocation.
@@ -377,8 +464,26 @@ fn enter(path: &Path) -> Option<usize> {
         .store(whole(meta.map_or(0, |meta| meta.size())), SeqCst);
     INDEXES[slot].inode.store(id.1, SeqCst);
     INDEXES[slot].fd.store(file.into_raw_fd(), SeqCst);
+    if was_stray(id.1) {
+        // Whoever ran into it may have read from what was not all.
+        INDEXES[slot].cuts.fetch_add(1, SeqCst);
+    }
     known[slot] = Some(Known { id, users: 1 });
     Some(slot)
+}
+
+/// Whether somebody ran into this file before it stood in a slot.
+fn was_stray(inode: u64) -> bool {
+    let mut found = false;
+    for stray in &STRAY {
+        let fd = stray.fd.load(SeqCst);
+        if fd >= 0 && stray.inode.load(SeqCst) == inode {
+            stray.fd.store(-1, SeqCst);
+            stray.inode.store(0, SeqCst);
+            found = true;
+        }
+    }
+    found
 }
 
 /// Closes what was in a slot that nobody uses any more.

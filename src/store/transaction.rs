@@ -91,6 +91,14 @@ impl<'a> Transaction<'a> {
         zones::zone(&self.inner, origin)
     }
 
+    /// The digest that the history has for a revision.
+    pub fn revision_digest(&self, zone: &Name, number: u64) -> Result<Option<String>, StoreError> {
+        let Ok(number) = i64::try_from(number) else {
+            return Ok(None);
+        };
+        zones::revision_digest(&self.inner, zone, number)
+    }
+
     /// What the history says of a zone last.
     pub fn last_revision(&self, zone: &Name) -> Result<Option<LastRevision>, StoreError> {
         zones::last_revision(&self.inner, zone)

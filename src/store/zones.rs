@@ -2,7 +2,7 @@
 //! becomes a [`BadZone`] with its reason, and says nothing of the other zones.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::rows::{SHOWN_CHARS_MAX, cut, shown};
@@ -175,6 +175,20 @@ fn digest_of(value: ValueRef) -> Result<Digest, String> {
 }
 
 /// What the history says of a zone last.
+/// The digest that the history has for a revision, whatever else its row says.
+pub(super) fn revision_digest(
+    connection: &Connection,
+    zone: &Name,
+    number: i64,
+) -> Result<Option<String>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT digest FROM revision WHERE zone = ? AND number = ?")?
+        .query_row((zone.to_string(), number), |row| {
+            Ok(shown(row.get_ref(0)?, SHOWN_CHARS_MAX))
+        })
+        .optional()?)
+}
+
 pub(super) fn last_revision(
     connection: &Connection,
     zone: &Name,

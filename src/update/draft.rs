@@ -143,9 +143,9 @@ impl Draft {
         let wanted = new.as_ref().map(|soa| soa.serial);
         let is_zero = wanted == Some(Serial(0));
         let taken = if is_zero { Some(Serial(1)) } else { wanted };
-        let (Some(mut new), Some(taken)) =
-            (new, taken.filter(|taken| taken.is_after(standing.serial)))
-        else {
+        let mut both = wanted.into_iter().chain(taken);
+        let is_after = both.all(|serial| serial.is_after(standing.serial));
+        let (Some(mut new), Some(taken)) = (new, taken.filter(|_| is_after)) else {
             let wanted = wanted.map_or("none".to_owned(), |wanted| wanted.to_string());
             return Some(format!(
                 "{owner} SOA was not replaced: its serial {wanted} is not after {}",

@@ -355,3 +355,58 @@ fn no_override_is_offered_that_would_be_refused() {
     lab.shell(mend);
     lab.until("free.test.", "live");
 }
+
+#[test]
+fn a_removal_that_nobody_made_takes_no_protection_away() {
+    let mut lab = three();
+    lab.settle("ex.test.");
+    lab.stop();
+    lab.sql(
+        "DELETE FROM record WHERE owner = 'api.ex.test.';
+         INSERT INTO revision
+             SELECT zone, number + 1, at_us, 'remove', actor, old_serial, new_serial, digest, diff
+             FROM revision WHERE zone = 'ex.test.' ORDER BY number DESC LIMIT 1;",
+    );
+    lab.start();
+    lab.until("ex.test.", "holding");
+    assert_eq!(lab.data("api.ex.test A"), ["192.0.2.1", "192.0.2.2"]);
+    lab.restart();
+    lab.until("ex.test.", "holding");
+    assert_eq!(lab.data("api.ex.test A"), ["192.0.2.1", "192.0.2.2"]);
+}
+
+#[test]
+fn a_row_of_the_history_that_cannot_be_read_holds_nothing_back() {
+    let mut lab = three();
+    lab.settle("ex.test.");
+    lab.stop();
+    let copy = "for file in *snapshot*; do";
+    lab.shell(&format!(
+        "cd '{}'; mkdir -p ../older; {copy} cp \"$file\" ../older/; done",
+        lab.path("data").display()
+    ));
+    lab.start();
+    for name in ["one", "two"] {
+        let update = format!("update add {name}.ex.test. 60 A 192.0.2.9");
+        passes(&lab, "ex.test.", &[&update]);
+    }
+    lab.settle("ex.test.");
+    lab.stop();
+    // The snapshot is behind, as after a crash, and the history does not say what came since.
+    lab.shell(&format!(
+        "cd '{}'; rm -f *snapshot*; cp ../older/* .",
+        lab.path("data").display()
+    ));
+    lab.sql(
+        "UPDATE revision SET diff = 'x'
+         WHERE zone = 'ex.test.' AND number = (SELECT max(number) FROM revision WHERE zone = 'ex.test.');",
+    );
+    lab.start();
+    api_is_whole(&lab);
+    assert_eq!(lab.data("two.ex.test A"), ["192.0.2.9"]);
+    passes(
+        &lab,
+        "ex.test.",
+        &["update add three.ex.test. 60 A 192.0.2.9"],
+    );
+}

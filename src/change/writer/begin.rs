@@ -36,7 +36,9 @@ impl WriterThread {
                 self.begin_without_store(keepsake, loss)
             }
         };
-        accepted.sort_by_key(|one| one.at_unix_us);
+        // Store and snapshot have the same ones.
+        accepted.sort_by(|a, b| (a.at_unix_us, &a.mac).cmp(&(b.at_unix_us, &b.mac)));
+        accepted.dedup_by(|a, b| a.mac == b.mac);
         turn.accepted = accepted.into_iter().map(Arc::new).collect();
         let is_lost = self.custody.store().is_none();
         if !is_lost && !snapshot_unfit {

@@ -76,6 +76,7 @@ impl WriterThread {
         if is_one_of_many {
             std::thread::sleep(REST);
         }
+        self.is_to_level = true;
         self.panicked = Some(Instant::now());
     }
 }

@@ -1,6 +1,7 @@
 //! A store that is lost, damaged, full or locked: what is served stays, and it is said what is wrong.
 
 use super::*;
+use crate::change::account::Moment;
 use crate::change::custody::Loss;
 use crate::change::edits::Contested;
 use crate::change::{Body, ZonePolicy, account};
@@ -56,7 +57,7 @@ impl WriterThread {
             self.custody.distrust();
         }
         if made.is_ok() {
-            self.known.store_is_new();
+            self.known.store_is_new(Moment::now());
         }
         made.is_ok()
     }

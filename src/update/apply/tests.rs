@@ -322,6 +322,7 @@ fn a_serial_of_0_is_never_taken() {
     let full_circle = |serial: u32| APEX.replacen(" 10 ", &format!(" {serial} "), 1);
     for (standing, expected) in [
         (u32::MAX, 1),
+        (0, 0),
         // Neither 0 nor 1 is after these, or 1 is half the circle away.
         (7, 7),
         ((1 << 31) + 1, (1 << 31) + 1),

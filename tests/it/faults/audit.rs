@@ -8,10 +8,12 @@ const LAST_PLACE: &str = "INSERT INTO audit (id, reference, at_us, path, actor, 
      detail, duration_us, previous, hash) \
      VALUES (9223372036854775807, 'X', 0, 'p', 'a', 'refused', '', 'REFUSED', '{}', 0, x'', x'')";
 
-const DEEDS: [&str; 4] = [
+const DEEDS: [&str; 6] = [
     "UPDATE audit SET hash = x'00' WHERE id = (SELECT max(id) FROM audit)",
     "DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)",
     "UPDATE meta SET value = 'nothing' WHERE key = 'audit_head'",
+    "UPDATE meta SET value = CAST(x'31ff' AS TEXT) WHERE key = 'audit_head'",
+    "UPDATE audit SET reference = CAST(x'ff' AS TEXT) WHERE id = (SELECT max(id) FROM audit)",
     LAST_PLACE,
 ];
 

@@ -121,7 +121,8 @@ fn holds_as_it_should(lab: &Lab, zone: &str) -> Value {
 #[track_caller]
 fn refuses_with_not_ready(lab: &Lab) {
     let (rcode, ede) = refusal_of_update(lab);
-    assert_eq!((&*rcode, ede), ("Query Refused", Some(14)));
+    let status = lab.status(ZONE);
+    assert_eq!((&*rcode, ede), ("Query Refused", Some(14)), "{status}");
 }
 
 /// What is to be done, by what the status says: lines for the shell.
