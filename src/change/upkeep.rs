@@ -36,6 +36,8 @@ pub(super) struct Upkeep {
     /// What others did to the end of the audit since the start: once it is written on, only `verify`
     /// finds it.
     altered: Option<String>,
+    /// And nothing was written behind it yet.
+    is_altered: bool,
     /// Rows of others in the audit, as long as they are there.
     intruders: Option<String>,
     /// What the log has been told.
@@ -67,6 +69,7 @@ impl Upkeep {
             files: None,
             hindered: Vec::new(),
             altered: None,
+            is_altered: false,
             intruders: None,
             told: BTreeSet::new(),
         }
@@ -96,11 +99,12 @@ impl Upkeep {
                  chain is broken"
             );
             // It is found until something is written behind it.
-            if self.altered.as_ref() != Some(&sentence) {
+            if !self.is_altered || self.altered.as_ref() != Some(&sentence) {
                 tracing::error!(%store, "{sentence}");
                 counters.audit_altered();
                 (self.altered, self.files_due) = (Some(sentence), Instant::now());
             }
+            self.is_altered = true;
         }
         let intruders = flaws.strangers.map(|found| format!("audit: {found}"));
         if intruders != self.intruders {
@@ -110,6 +114,11 @@ impl Upkeep {
             }
             (self.intruders, self.files_due) = (intruders, Instant::now());
         }
+    }
+
+    /// Something was written behind what was found.
+    pub(super) fn audit_goes_on(&mut self) {
+        self.is_altered = false;
     }
 
     /// What is told of rows of the table `zone` that no zone has.

@@ -320,6 +320,7 @@ impl WriterThread {
         }
         if !turn.notes.is_empty() {
             self.keeper.keep("audit_head", head);
+            self.upkeep.audit_goes_on();
         }
         Ok((turn, outcomes))
     }

@@ -8,12 +8,11 @@ const LAST_PLACE: &str = "INSERT INTO audit (id, reference, at_us, path, actor, 
      detail, duration_us, previous, hash) \
      VALUES (9223372036854775807, 'X', 0, 'p', 'a', 'refused', '', 'REFUSED', '{}', 0, x'', x'')";
 
-const DEEDS: [&str; 6] = [
+const DEEDS: [&str; 5] = [
     "UPDATE audit SET hash = x'00' WHERE id = (SELECT max(id) FROM audit)",
     "DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)",
     "UPDATE meta SET value = 'nothing' WHERE key = 'audit_head'",
     "UPDATE meta SET value = CAST(x'31ff' AS TEXT) WHERE key = 'audit_head'",
-    "UPDATE audit SET reference = CAST(x'ff' AS TEXT) WHERE id = (SELECT max(id) FROM audit)",
     LAST_PLACE,
 ];
 
@@ -78,4 +77,23 @@ fn an_audit_whose_end_was_altered_before_a_start_is_told_and_written_on() {
         server.kill();
         meddle(&lab, deed);
     }
+}
+
+#[test]
+fn a_reference_that_is_no_text_keeps_no_start_from_being_whole() {
+    let lab = prepared();
+    let update = library::update(ZONE, library::demo_key(), false, |section| {
+        section.add_a("r.example.com.", [192, 0, 2, 1]);
+    });
+    let server = Process::start(&lab, "info");
+    let response = update.send(server.at, Transport::Tcp);
+    assert_eq!(response.metadata.response_code.to_string(), "No Error");
+    server.kill();
+    meddle(
+        &lab,
+        "UPDATE audit SET reference = CAST(x'ff' AS TEXT) WHERE id = (SELECT max(id) FROM audit)",
+    );
+    let server = Process::start(&lab, "info");
+    lab.cli(&["status"]).expect_ok();
+    server.kill();
 }
