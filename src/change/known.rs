@@ -124,4 +124,14 @@ mod tests {
         assert_eq!(known.unsure_secs(at(1_599)), Some(2));
         assert_eq!(known.unsure_secs(at(1_600)), None);
     }
+
+    #[test]
+    fn what_is_forgotten_after_the_store_was_made_is_known_to_the_store() {
+        let mut known = Known::default();
+        known.store_is_new(at(1_000));
+        known.remember((0..ACCEPTED_MAX + 5).map(|number| accepted(number, 2_000)));
+        assert_eq!(known.unsure_secs(at(2_000)), None);
+        // And of those before it nobody knows for as long as they may come again.
+        assert_eq!(known.unsure_secs(at(1_599)), Some(2));
+    }
 }
