@@ -49,6 +49,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
@@ -186,23 +187,24 @@ pub enum RefusedWhy {
     NotReady,
 }
 
+/// Takes an outcome to who waits for it.
+type Reply = Box<dyn FnOnce(Outcome) + Send>;
+
 /// A submission and where its outcome goes. One that is dropped without an answer, by a panic, gets
 /// one all the same.
 struct Job {
     submission: Submission,
-    reply: Option<oneshot::Sender<Outcome>>,
+    reply: Option<Reply>,
     counters: Counters,
 }
 
 impl Job {
-    fn new(submission: Submission, counters: &Counters) -> (Job, oneshot::Receiver<Outcome>) {
-        let (reply, outcome) = oneshot::channel();
-        let job = Job {
+    fn new(submission: Submission, reply: Reply, counters: &Counters) -> Job {
+        Job {
             submission,
             reply: Some(reply),
             counters: counters.clone(),
-        };
-        (job, outcome)
+        }
     }
 
     /// Counts the outcome, then tells it: whoever knows it finds it counted.
@@ -213,8 +215,10 @@ impl Job {
     fn tell(&mut self, outcome: Outcome) {
         if let Some(reply) = self.reply.take() {
             outcome.count(&self.counters, self.submission.path);
-            // Nobody waits any more where a client has gone away.
-            let _ = reply.send(outcome);
+            // What goes wrong on the way to one who waits must not be told to the others.
+            if catch_unwind(AssertUnwindSafe(|| reply(outcome))).is_err() {
+                tracing::error!("the answer to a change caused a panic and was not given");
+            }
         }
     }
 }
@@ -304,7 +308,18 @@ pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Re
 impl Handle {
     /// Hands a change to the writer. Never blocks: a full queue answers at once.
     pub fn submit(&self, submission: Submission) -> oneshot::Receiver<Outcome> {
-        let (job, outcome) = Job::new(submission, &self.counters);
+        let (reply, outcome) = oneshot::channel();
+        self.submit_to(submission, move |outcome| {
+            // Nobody waits any more where a client has gone away.
+            let _ = reply.send(outcome);
+        });
+        outcome
+    }
+
+    /// As [`Handle::submit`], with the outcome given to `reply`: mostly on the writer's thread, which
+    /// must not be made to wait there.
+    pub fn submit_to(&self, submission: Submission, reply: impl FnOnce(Outcome) + Send + 'static) {
+        let job = Job::new(submission, Box::new(reply), &self.counters);
         if let Err(error) = self.orders.try_send(Order::Job(Box::new(job))) {
             let (order, reason) = match error {
                 TrySendError::Full(order) => (order, "too many updates are waiting".into()),
@@ -320,7 +335,6 @@ impl Handle {
                 job.answer(Outcome::Unavailable { reason });
             }
         }
-        outcome
     }
 
     pub fn status(&self) -> Vec<ZoneStatus> {

@@ -29,6 +29,8 @@ pub(super) struct Turn {
     /// What the snapshot is to take over.
     pub promotions: BTreeMap<Name, Extent>,
     pub removed: Vec<Name>,
+    /// The end of the audit, where rows were added to it.
+    pub audit_head: Option<String>,
     /// What look-ups through zones that changed may have become.
     pub moved: RefCell<Moved>,
 }
@@ -157,6 +159,7 @@ impl Turn {
             accepted: Vec::new(),
             promotions: BTreeMap::new(),
             removed: Vec::new(),
+            audit_head: None,
             moved: RefCell::default(),
         }
     }

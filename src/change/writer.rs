@@ -35,9 +35,9 @@ use super::upkeep::Upkeep;
 use super::{Job, Order, Outcome, Settings};
 use crate::guard::Freeze;
 use crate::metrics::{Clock, Counters};
-use crate::publish::{Keeper, KeeperStatus, Publisher};
+use crate::publish::{Commit, Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
-use crate::store::{StoreError, Transaction};
+use crate::store::{Promotion, StoreError, Transaction};
 use crate::zone::{Published, Reader, Writer};
 use again::Again;
 
@@ -75,6 +75,12 @@ pub(super) struct WriterThread {
     is_to_level: bool,
     board: Arc<Board>,
     counters: Counters,
+}
+
+/// What a turn leaves to the snapshot.
+struct Kept {
+    commit: Commit,
+    are_values_new: bool,
 }
 
 enum TurnError {
@@ -203,6 +209,7 @@ impl WriterThread {
             }
             Ok(Watched::Same) if jobs.is_empty() && !self.is_due(Instant::now()) => {
                 self.counters.store_seen();
+                self.publisher.retire();
                 self.probe();
                 self.upkeep.idle(&mut self.custody, &self.board);
                 self.custody.checkpoint_when_due();
@@ -228,10 +235,7 @@ impl WriterThread {
             Ok((turn, outcomes)) => {
                 self.repeats.keep();
                 self.look_beside(&turn);
-                self.finish(turn);
-                if std::mem::take(&mut self.is_to_level) {
-                    self.keeper.catch_up(HashMap::new());
-                }
+                let kept = self.show(turn);
                 if !jobs.is_empty() {
                     self.well_again();
                 }
@@ -239,6 +243,11 @@ impl WriterThread {
                 counters.store_seen();
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
                     job.answer(outcome);
+                }
+                // Nobody waits for what follows.
+                self.keep(kept);
+                if std::mem::take(&mut self.is_to_level) {
+                    self.keeper.catch_up(HashMap::new());
                 }
                 self.upkeep.committed(&mut self.custody);
             }
@@ -319,48 +328,32 @@ impl WriterThread {
             self.again.judged(&suspects, took);
         }
         if !turn.notes.is_empty() {
-            self.keeper.keep("audit_head", head);
+            turn.audit_head = Some(head);
             self.upkeep.audit_goes_on();
         }
         Ok((turn, outcomes))
     }
 
-    /// What was decided is on disk: serve it, then tell of it.
     fn finish(&mut self, turn: Turn) {
+        let kept = self.show(turn);
+        self.keep(kept);
+    }
+
+    /// What was decided is on disk: serve it, then tell of it. What is returned is to be kept.
+    fn show(&mut self, turn: Turn) -> Kept {
         self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
         let published = self.publisher.current();
         self.known.remember(turn.accepted.iter().cloned());
-        self.keeper.accepted(turn.accepted);
-        for zone in &turn.removed {
-            self.keeper.remove(zone);
-        }
-        let lost = self.lost.len();
-        self.lost
-            .retain(|zone| !turn.promotions.contains_key(zone) && !turn.removed.contains(zone));
-        if self.lost.len() < lost {
-            self.keep_lost();
-        }
-        if turn
-            .removed
-            .iter()
-            .any(|z| self.policy.orphaned.contains(z))
-        {
+        let mut removed = turn.removed.iter();
+        if removed.any(|zone| self.policy.orphaned.contains(zone)) {
             // No stanza asks for its protection, and there is nothing left to protect.
             reload::forget(&mut self.policy, &published);
             self.reach.take();
             self.keep_policy();
         }
-        for (zone, extent) in turn.promotions {
-            if let Some(zone) = published.zone(&zone).and_then(|served| served.zone()) {
-                self.keeper
-                    .promote(zone.image.clone(), zone.revision, extent);
-            }
-        }
-        if self.freezes != turn.freezes {
-            self.freezes = turn.freezes;
-            self.keep_values();
-        }
+        let are_values_new = self.freezes != turn.freezes;
+        self.freezes = turn.freezes;
         self.board.set_freezes(&self.freezes);
         self.unclaimed
             .forget(|zone| published.zone(zone).is_some_and(|s| s.zone().is_some()));
@@ -375,6 +368,46 @@ impl WriterThread {
             let zones = changed.iter();
             self.standing
                 .changed(&self.policy, &published, &self.board, zones);
+        }
+        let promotion = |(zone, extent)| {
+            let served = published.zone(&zone).and_then(|served| served.zone())?;
+            Some(Promotion {
+                image: served.image.clone(),
+                revision: served.revision,
+                extent,
+            })
+        };
+        Kept {
+            commit: Commit {
+                accepted: turn.accepted,
+                removed: turn.removed,
+                promoted: turn.promotions.into_iter().filter_map(promotion).collect(),
+                audit_head: turn.audit_head,
+            },
+            are_values_new,
+        }
+    }
+
+    /// Gives to the snapshot what it is to have of a turn.
+    fn keep(&mut self, kept: Kept) {
+        let Kept {
+            commit,
+            are_values_new,
+        } = kept;
+        let lost = self.lost.len();
+        for promotion in &commit.promoted {
+            self.lost.remove(promotion.image.origin());
+        }
+        for zone in &commit.removed {
+            self.lost.remove(zone);
+        }
+        let is_less_lost = self.lost.len() < lost;
+        self.keeper.committed(commit);
+        if is_less_lost {
+            self.keep_lost();
+        }
+        if are_values_new {
+            self.keep_values();
         }
     }
 

@@ -51,16 +51,29 @@ pub struct SnapshotZone {
     pub lag_secs: u64,
 }
 
+/// What a commit leaves to the snapshot.
+#[derive(Default)]
+pub struct Commit {
+    /// Updates that are not to be applied again.
+    pub accepted: Vec<Arc<Accepted>>,
+    pub removed: Vec<Name>,
+    pub promoted: Vec<Promotion>,
+    /// The end of the audit.
+    pub audit_head: Option<String>,
+}
+
+impl Commit {
+    fn is_empty(&self) -> bool {
+        self.accepted.is_empty()
+            && self.removed.is_empty()
+            && self.promoted.is_empty()
+            && self.audit_head.is_none()
+    }
+}
+
 enum Order {
-    Promote {
-        image: Arc<ZoneImage>,
-        revision: u64,
-        extent: Extent,
-    },
-    Remove(Name),
+    Commit(Commit),
     Value(&'static str, String),
-    /// Updates that are not to be applied again; to be told before what they changed.
-    Accepted(Vec<Arc<Accepted>>),
     /// Compare with what is served, and write where it differs.
     CatchUp(HashMap<Name, Since>),
     /// Somebody who read the file says that it is damaged, or gone.
@@ -188,27 +201,15 @@ impl Keeper {
         self.send(Order::Examine(why));
     }
 
-    pub fn promote(&self, image: Arc<ZoneImage>, revision: u64, extent: Extent) {
-        self.send(Order::Promote {
-            image,
-            revision,
-            extent,
-        });
-    }
-
-    pub fn remove(&self, zone: &Name) {
-        self.send(Order::Remove(zone.clone()));
+    /// Takes over a commit whole.
+    pub fn committed(&self, commit: Commit) {
+        if !commit.is_empty() {
+            self.send(Order::Commit(commit));
+        }
     }
 
     pub fn keep(&self, key: &'static str, value: String) {
         self.send(Order::Value(key, value));
-    }
-
-    /// Updates that were accepted; to be called before what they changed is promoted.
-    pub fn accepted(&self, accepted: Vec<Arc<Accepted>>) {
-        if !accepted.is_empty() {
-            self.send(Order::Accepted(accepted));
-        }
     }
 
     /// Writes serial ceilings; on disk when this returns.
@@ -292,27 +293,23 @@ impl Worker {
 
     fn take(&mut self, order: Order) {
         match order {
-            Order::Promote {
-                image,
-                revision,
-                extent,
-            } => self.add(image, revision, extent),
-            Order::Remove(zone) => {
-                self.pending.remove(&zone);
-                let mut report = lock(&self.report);
-                report.zones.remove(&zone);
-                report.waiting.remove(&zone);
-                drop(report);
-                self.removed.insert(zone);
+            Order::Commit(commit) => {
+                self.accept(commit.accepted);
+                commit
+                    .removed
+                    .into_iter()
+                    .for_each(|zone| self.drop_zone(zone));
+                commit.promoted.into_iter().for_each(|zone| self.add(zone));
+                if let Some(head) = commit.audit_head {
+                    self.set_value("audit_head", head);
+                }
             }
             Order::Value(key, value) => {
                 if cfg!(test) && key == FAULTY {
                     panic!("{key}");
                 }
-                self.values.insert(key, value);
-                self.values_pending.insert(key);
+                self.set_value(key, value);
             }
-            Order::Accepted(accepted) => self.accept(accepted),
             Order::Reserve(ceilings, reply) => {
                 let _ = reply.send(self.reserve(ceilings));
                 return;
@@ -324,7 +321,26 @@ impl Worker {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    fn add(&mut self, image: Arc<ZoneImage>, revision: u64, extent: Extent) {
+    fn set_value(&mut self, key: &'static str, value: String) {
+        self.values.insert(key, value);
+        self.values_pending.insert(key);
+    }
+
+    fn drop_zone(&mut self, zone: Name) {
+        self.pending.remove(&zone);
+        let mut report = lock(&self.report);
+        report.zones.remove(&zone);
+        report.waiting.remove(&zone);
+        drop(report);
+        self.removed.insert(zone);
+    }
+
+    fn add(&mut self, promotion: Promotion) {
+        let Promotion {
+            image,
+            revision,
+            extent,
+        } = promotion;
         let zone = image.origin().clone();
         lock(&self.report)
             .waiting
@@ -391,7 +407,7 @@ impl Worker {
         match found {
             Ok(behind) => {
                 for promotion in behind {
-                    self.add(promotion.image, promotion.revision, promotion.extent);
+                    self.add(promotion);
                 }
                 self.since = Some(Instant::now());
             }
@@ -478,7 +494,11 @@ impl Worker {
         (self.snapshot, self.file) = (None, None);
         // It waits from now on, whether or not there will be a file to write it to.
         for (image, revision) in self.served() {
-            self.add(image, revision, Extent::Whole);
+            self.add(Promotion {
+                image,
+                revision,
+                extent: Extent::Whole,
+            });
         }
         self.values_pending.extend(self.values.keys());
         self.accepted_pending = self.accepted.len();
@@ -533,7 +553,7 @@ impl Worker {
             }
             Err(error) => {
                 for promotion in promotions {
-                    self.add(promotion.image, promotion.revision, promotion.extent);
+                    self.add(promotion);
                 }
                 match error {
                     StoreError::Damaged(why) => self.begin_anew(&why),

@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use keeper::{Keeper, KeeperStatus, Since, SnapshotStatus, SnapshotZone};
+pub use keeper::{Commit, Keeper, KeeperStatus, Since, SnapshotStatus, SnapshotZone};
 
 use crate::rr::Name;
 use crate::zone::{Hold, Published, Served, ServedZone, Writer, ZoneImage};
@@ -21,8 +21,12 @@ use crate::zone::{Hold, Published, Served, ServedZone, Writer, ZoneImage};
 /// Holds the handle that replaces what queries read.
 pub struct Publisher {
     writer: Writer,
-    retired: Sender<Arc<Published>>,
+    /// What was published, and is not given to the reaper yet: it is woken for many at once.
+    replaced: Vec<Arc<Published>>,
+    retired: Sender<Vec<Arc<Published>>>,
 }
+
+const REPLACED_MAX: usize = 64;
 
 impl Publisher {
     pub fn new(writer: Writer) -> Publisher {
@@ -32,7 +36,11 @@ impl Publisher {
             .name("reaper".into())
             .spawn(move || reap(&incoming))
             .expect("a thread can be started");
-        Publisher { writer, retired }
+        Publisher {
+            writer,
+            replaced: Vec::new(),
+            retired,
+        }
     }
 
     pub fn current(&self) -> Arc<Published> {
@@ -41,14 +49,23 @@ impl Publisher {
 
     /// Makes `next` what every query from now on is answered from.
     pub fn publish(&mut self, next: Published) {
-        let old = self.writer.replace(next);
-        // Without a reaper the old image is freed here, which costs the writer time and no query.
-        let _ = self.retired.send(old);
+        self.replaced.push(self.writer.replace(next));
+        if self.replaced.len() >= REPLACED_MAX {
+            self.retire();
+        }
+    }
+
+    /// Gives what was replaced to the reaper; to be called when there is nothing else to do.
+    pub fn retire(&mut self) {
+        if !self.replaced.is_empty() {
+            // Without a reaper they are freed here, which costs the writer time and no query.
+            let _ = self.retired.send(std::mem::take(&mut self.replaced));
+        }
     }
 }
 
 /// Keeps what was published until no query reads it any more, so that none has to free it.
-fn reap(incoming: &Receiver<Arc<Published>>) {
+fn reap(incoming: &Receiver<Vec<Arc<Published>>>) {
     const PAUSE: Duration = Duration::from_millis(20);
     let mut waiting: Vec<Arc<Published>> = Vec::new();
     loop {
@@ -59,7 +76,7 @@ fn reap(incoming: &Receiver<Arc<Published>>) {
             false => incoming.recv_timeout(PAUSE),
         };
         match next {
-            Ok(old) => waiting.push(old),
+            Ok(old) => waiting.extend(old),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return,
         }

@@ -150,9 +150,10 @@ async fn answer(request: &[u8], peer: SocketAddr, terms: &Terms, place: Place) {
         Outcome::Elsewhere => match slow::take(&terms.service, request, peer, Transport::Tcp) {
             Reply::Silent => {}
             Reply::Ready(reply) => place.put(reply).await,
-            Reply::Later(update) => {
+            Reply::Update(update) => {
+                let answer = update.submit(&terms.service.change);
                 tokio::spawn(async move {
-                    if let Some(reply) = update.finish().await {
+                    if let Some(reply) = answer.await {
                         place.put(reply).await;
                     }
                 });

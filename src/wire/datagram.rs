@@ -22,6 +22,13 @@ pub(super) struct Door {
     pub wildcard: bool,
 }
 
+/// Whether a datagram came in a batch of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Alone,
+    WithOthers,
+}
+
 /// Whom a reply goes to, and which of our addresses it comes from.
 #[derive(Clone, Copy)]
 pub(super) struct Envelope {
@@ -65,14 +72,24 @@ impl Inbox {
         &mut self,
         door: &Door,
         flags: MsgFlags,
-        mut each: impl FnMut(&[u8], Envelope),
+        mut each: impl FnMut(&[u8], Envelope, Arrival),
     ) -> nix::Result<()> {
         let mut buffers = self.buffers.each_mut().map(|b| [IoSliceMut::new(b)]);
         let fd = door.socket.as_raw_fd();
         let received = recvmmsg(fd, &mut self.headers, buffers.iter_mut(), flags, None)?;
-        for datagram in received {
+        let mut received = received.peekable();
+        let mut arrival = None;
+        while let Some(datagram) = received.next() {
+            let arrival = *arrival.get_or_insert_with(|| match received.peek() {
+                None => Arrival::Alone,
+                Some(_) => Arrival::WithOthers,
+            });
             if let Some(envelope) = envelope(&datagram, door.wildcard) {
-                each(datagram.iovs().next().unwrap_or_default(), envelope);
+                each(
+                    datagram.iovs().next().unwrap_or_default(),
+                    envelope,
+                    arrival,
+                );
             }
         }
         Ok(())

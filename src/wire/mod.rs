@@ -26,15 +26,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::guard::Prefix;
 use crate::zone::Reader;
 use crate::{answer, change, metrics, tsig};
 
-/// Datagrams that may wait for the slow path; beyond it they are dropped, and clients ask again.
-const SLOW_QUEUE: usize = 1024;
 /// What is in flight when we stop has this long to be finished.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
@@ -168,9 +166,9 @@ impl Doors {
         });
         let stop = StopSwitch::new();
         let seats = seats::Seats::new(&self.tcp);
-        let (slow, jobs) = mpsc::channel(SLOW_QUEUE);
+        let (slow, task) = slow::SlowPath::start(service.clone());
         let mut threads = Vec::new();
-        let mut tasks = vec![runtime.spawn(slow::answer_datagrams(service.clone(), jobs))];
+        let mut tasks = vec![task];
         for bound in self.bound {
             for (number, door) in bound.udp.into_iter().enumerate() {
                 let (service, slow) = (service.clone(), slow.clone());

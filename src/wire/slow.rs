@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use super::datagram::{Door, Envelope};
+use super::datagram::{Arrival, Door, Envelope};
 use super::rcode::Verdict;
 use super::seldom::Seldom;
 use super::{Service, udp};
@@ -26,59 +27,123 @@ static UNVERIFIED: Seldom = Seldom::new();
 static UNSIGNABLE: Seldom = Seldom::new();
 static UNAVAILABLE: Seldom = Seldom::new();
 
-/// A datagram that the UDP door passes on.
-pub(super) struct Job {
-    pub door: Arc<Door>,
-    pub envelope: Envelope,
-    pub request: Vec<u8>,
-}
-
-/// What is to be sent, or will be.
+/// What is to be done about a request.
 pub(super) enum Reply {
     Silent,
     Ready(Vec<u8>),
-    Later(Pending),
+    Update(Box<Update>),
 }
 
-/// An update that waits for its outcome.
-pub(super) struct Pending {
-    outcome: oneshot::Receiver<change::Outcome>,
+/// An update that can be read and is signed by whom it says, to be submitted.
+pub(super) struct Update {
+    submission: Submission,
     signed: Signed,
 }
 
-/// Answers what the UDP threads pass on, until they are gone and the last outcome is sent. Updates
-/// are submitted in the order in which they came.
-pub(super) async fn answer_datagrams(service: Arc<Service>, mut jobs: mpsc::Receiver<Job>) {
-    let mut pending = JoinSet::new();
-    loop {
-        let job = tokio::select! {
-            job = jobs.recv() => job,
-            Some(_) = pending.join_next() => continue,
-        };
-        let Some(job) = job else { break };
-        match take(&service, &job.request, job.envelope.peer, Transport::Udp) {
-            Reply::Silent => {}
-            Reply::Ready(reply) => send(&service, &job, &reply),
-            Reply::Later(update) => {
-                let service = service.clone();
-                pending.spawn(async move {
-                    if let Some(reply) = update.finish().await {
-                        send(&service, &job, &reply);
-                    }
-                });
-            }
-        }
-    }
-    while pending.join_next().await.is_some() {}
+/// The way of the UDP threads to the slow path.
+#[derive(Clone)]
+pub(super) struct SlowPath {
+    service: Arc<Service>,
+    queue: mpsc::Sender<Datagram>,
+    /// Of what was put into the queue, what is not taken in yet.
+    waiting: Arc<AtomicUsize>,
 }
 
-fn send(service: &Service, job: &Job, reply: &[u8]) {
-    if !udp::send(&job.door, &job.envelope, reply) {
+/// A datagram that waits.
+struct Datagram {
+    door: Arc<Door>,
+    envelope: Envelope,
+    request: Vec<u8>,
+}
+
+/// The longest message that a UDP thread takes in itself: no more of its time than some queries.
+const AT_ONCE_OCTETS: usize = 4096;
+/// Datagrams that may wait; beyond it they are dropped, and clients ask again.
+const QUEUE: usize = 1024;
+
+impl SlowPath {
+    /// Starts the task that takes in what waits, in the order in which it came, until the last of
+    /// the ways to it is gone.
+    pub fn start(service: Arc<Service>) -> (SlowPath, JoinHandle<()>) {
+        let (queue, mut datagrams) = mpsc::channel::<Datagram>(QUEUE);
+        let path = SlowPath {
+            service: service.clone(),
+            queue,
+            waiting: Arc::default(),
+        };
+        let waiting = path.waiting.clone();
+        let task = tokio::spawn(async move {
+            while let Some(datagram) = datagrams.recv().await {
+                let Datagram {
+                    door,
+                    envelope,
+                    request,
+                } = datagram;
+                take_datagram(&service, &request, envelope, &door);
+                waiting.fetch_sub(1, Ordering::Release);
+            }
+        });
+        (path, task)
+    }
+
+    /// Takes in what comes alone, on the thread that has received it: a client that waits for each
+    /// answer is spared two changes of thread. What comes with others, or behind others, or is long
+    /// is queued, so that a flood of it costs the queries little; false: there is no room. Updates of
+    /// one client are submitted in the order in which they came.
+    #[must_use]
+    pub fn pass(
+        &self,
+        request: &[u8],
+        envelope: Envelope,
+        door: &Arc<Door>,
+        arrival: Arrival,
+    ) -> bool {
+        if arrival == Arrival::Alone
+            && request.len() <= AT_ONCE_OCTETS
+            && self.waiting.load(Ordering::Acquire) == 0
+        {
+            take_datagram(&self.service, request, envelope, door);
+            return true;
+        }
+        let datagram = Datagram {
+            door: door.clone(),
+            envelope,
+            request: request.to_vec(),
+        };
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        // Never wait here: clients ask again, queries behind this one would not be answered.
+        let is_queued = self.queue.try_send(datagram).is_ok();
+        if !is_queued {
+            self.waiting.fetch_sub(1, Ordering::Release);
+        }
+        is_queued
+    }
+}
+
+/// Answers a datagram, or leaves that to the writer's thread: sending does not wait.
+fn take_datagram(service: &Arc<Service>, request: &[u8], envelope: Envelope, door: &Arc<Door>) {
+    match take(service, request, envelope.peer, Transport::Udp) {
+        Reply::Silent => {}
+        Reply::Ready(reply) => send(service, door, &envelope, &reply),
+        Reply::Update(update) => {
+            let Update { submission, signed } = *update;
+            let (to_send, door) = (service.clone(), door.clone());
+            service.change.submit_to(submission, move |outcome| {
+                if let Some(reply) = tell(signed, &outcome) {
+                    send(&to_send, &door, &envelope, &reply);
+                }
+            });
+        }
+    }
+}
+
+fn send(service: &Service, door: &Door, envelope: &Envelope, reply: &[u8]) {
+    if !udp::send(door, envelope, reply) {
         service.counters.response_lost();
     }
 }
 
-/// Takes in a request that is not a plain query. An update is submitted before this returns.
+/// Takes in a request that is not a plain query.
 pub(super) fn take(
     service: &Service,
     request: &[u8],
@@ -175,7 +240,7 @@ impl Desk<'_> {
                 return sign(signed, reply);
             }
         };
-        let outcome = self.service.change.submit(Submission {
+        let submission = Submission {
             zone: message.zone.clone(),
             actor: Actor {
                 name: format!("key {}", signed.key),
@@ -192,8 +257,8 @@ impl Desk<'_> {
                 mac: signed.mac.clone(),
             },
             override_: None,
-        });
-        Reply::Later(Pending { outcome, signed })
+        };
+        Reply::Update(Box::new(Update { submission, signed }))
     }
 
     fn query(&self, signed: Signed) -> Reply {
@@ -253,24 +318,32 @@ impl Desk<'_> {
     }
 }
 
-impl Pending {
-    /// The signed answer, once the outcome is known.
-    pub async fn finish(self) -> Option<Vec<u8>> {
-        // The writer drops what it can no longer answer only when it stops.
-        let outcome = self.outcome.await.unwrap_or(change::Outcome::Unavailable {
-            reason: "the server is stopping".into(),
-        });
-        if let change::Outcome::Unavailable { reason } = &outcome
-            && let Some(unsaid) = UNAVAILABLE.due()
-        {
-            warn!(reason, unsaid, "an update is answered with SERVFAIL");
+impl Update {
+    /// Submits it before this returns. What is returned has the signed answer, once it is known.
+    pub fn submit(self, change: &change::Handle) -> impl Future<Output = Option<Vec<u8>>> + use<> {
+        let outcome = change.submit(self.submission);
+        async move {
+            // The writer drops what it can no longer answer only when it stops.
+            let outcome = outcome.await.unwrap_or(change::Outcome::Unavailable {
+                reason: "the server is stopping".into(),
+            });
+            tell(self.signed, &outcome)
         }
-        let mut reply = Vec::new();
-        put(&self.signed.message, &Verdict::of(&outcome), &mut reply);
-        match sign(self.signed, reply) {
-            Reply::Ready(reply) => Some(reply),
-            _ => None,
-        }
+    }
+}
+
+/// The signed answer to an update.
+fn tell(signed: Signed, outcome: &change::Outcome) -> Option<Vec<u8>> {
+    if let change::Outcome::Unavailable { reason } = outcome
+        && let Some(unsaid) = UNAVAILABLE.due()
+    {
+        warn!(reason, unsaid, "an update is answered with SERVFAIL");
+    }
+    let mut reply = Vec::new();
+    put(&signed.message, &Verdict::of(outcome), &mut reply);
+    match sign(signed, reply) {
+        Reply::Ready(reply) => Some(reply),
+        _ => None,
     }
 }
 

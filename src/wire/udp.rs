@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
-use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use super::Service;
 use super::datagram::{self, Door, Envelope, Inbox};
 use super::seldom::Seldom;
-use super::slow::Job;
+use super::slow::SlowPath;
 use crate::answer::{Outcome, Transport};
 use crate::metrics::Tally;
 
@@ -27,12 +26,7 @@ static RECEIVE_FAILS: Seldom = Seldom::new();
 static SLOW_IS_FULL: Seldom = Seldom::new();
 
 /// Answers until told to stop, and then what has already come.
-pub(super) fn serve(
-    door: &Arc<Door>,
-    service: &Service,
-    slow: &mpsc::Sender<Job>,
-    stopping: &AtomicBool,
-) {
+pub(super) fn serve(door: &Arc<Door>, service: &Service, slow: &SlowPath, stopping: &AtomicBool) {
     let mut tally = service.counters.tally();
     // No octets of a peer's should cause a panic. Should some do, they must not cost us the door.
     while catch_unwind(AssertUnwindSafe(|| {
@@ -49,14 +43,31 @@ pub(super) fn serve(
 fn run(
     door: &Arc<Door>,
     service: &Service,
-    slow: &mpsc::Sender<Job>,
+    slow: &SlowPath,
     stopping: &AtomicBool,
     tally: &mut Tally,
 ) {
     let mut inbox = Inbox::new(door);
     let mut out = Vec::with_capacity(usize::from(u16::MAX));
-    let mut each = |request: &[u8], envelope| {
-        answer(request, envelope, door, service, slow, &mut out, tally);
+    let mut each = |request: &[u8], envelope: Envelope, arrival| {
+        out.clear();
+        match service.answer(request, Transport::Udp, 0, &mut out) {
+            Outcome::Silent => {}
+            Outcome::Answered(rcode) => {
+                tally.answered(rcode.code());
+                if !send(door, &envelope, &out) {
+                    tally.response_lost();
+                }
+            }
+            Outcome::Elsewhere => {
+                if !slow.pass(request, envelope, door, arrival) {
+                    tally.slow_path_full();
+                    if let Some(unsaid) = SLOW_IS_FULL.due() {
+                        warn!(unsaid, "too many updates and signed queries wait: dropped");
+                    }
+                }
+            }
+        }
     };
     while !stopping.load(Ordering::Acquire) {
         match inbox.receive(door, MsgFlags::MSG_WAITFORONE, &mut each) {
@@ -75,41 +86,6 @@ fn run(
             .is_err()
         {
             break;
-        }
-    }
-}
-
-fn answer(
-    request: &[u8],
-    envelope: Envelope,
-    door: &Arc<Door>,
-    service: &Service,
-    slow: &mpsc::Sender<Job>,
-    out: &mut Vec<u8>,
-    tally: &mut Tally,
-) {
-    out.clear();
-    match service.answer(request, Transport::Udp, 0, out) {
-        Outcome::Silent => {}
-        Outcome::Answered(rcode) => {
-            tally.answered(rcode.code());
-            if !send(door, &envelope, out) {
-                tally.response_lost();
-            }
-        }
-        Outcome::Elsewhere => {
-            let job = Job {
-                door: door.clone(),
-                envelope,
-                request: request.to_vec(),
-            };
-            // Never wait here: clients ask again, queries behind this one would not be answered.
-            if slow.try_send(job).is_err() {
-                tally.slow_path_full();
-                if let Some(unsaid) = SLOW_IS_FULL.due() {
-                    warn!(unsaid, "too many updates and signed queries wait: dropped");
-                }
-            }
         }
     }
 }

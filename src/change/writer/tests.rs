@@ -5,6 +5,7 @@ use std::path::Path as FilePath;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::change::tests::{ZONE, addition, import, name, settings, sql, submission};
@@ -44,7 +45,9 @@ impl Stage {
     }
 
     fn ask(&mut self, submission: Submission) -> Outcome {
-        let (job, outcome) = Job::new(submission, &self.thread.counters);
+        let (reply, outcome) = oneshot::channel();
+        let reply = Box::new(|outcome| drop(reply.send(outcome)));
+        let job = Job::new(submission, reply, &self.thread.counters);
         self.thread.turn(vec![job]);
         outcome.blocking_recv().unwrap()
     }

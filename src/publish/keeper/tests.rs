@@ -23,6 +23,18 @@ fn serving(last: u8, revision: u64) -> (Writer, Reader) {
     (writer, reader)
 }
 
+fn second(extent: Extent) -> Commit {
+    let promoted = Promotion {
+        image: Arc::new(image(2)),
+        revision: 2,
+        extent,
+    };
+    Commit {
+        promoted: vec![promoted],
+        ..Commit::default()
+    }
+}
+
 fn kept(path: &Path) -> Option<(u64, ZoneImage)> {
     let snapshot = Snapshot::open_existing(path).ok()?;
     let row = snapshot.zones().ok()?.into_iter().next()?;
@@ -38,7 +50,7 @@ fn what_is_served_is_in_the_snapshot_when_the_keeper_has_ended() {
     keeper.catch_up(HashMap::new());
     writer.replace(live(&Published::default(), image(2), 2));
     let owners = Extent::Owners(["www.example.".parse().unwrap()].into());
-    keeper.promote(Arc::new(image(2)), 2, owners);
+    keeper.committed(second(owners));
     keeper
         .reserve(vec![("example.".parse().unwrap(), 1000)])
         .unwrap();
@@ -64,8 +76,11 @@ fn a_zone_that_went_before_it_was_written_leaves_no_lag() {
     let (mut writer, reader) = serving(1, 1);
     let keeper = begun(&dir.path().join("s.db"), reader);
     writer.replace(Published::default());
-    keeper.promote(Arc::new(image(2)), 2, Extent::Whole);
-    keeper.remove(&"example.".parse().unwrap());
+    keeper.committed(second(Extent::Whole));
+    keeper.committed(Commit {
+        removed: vec!["example.".parse().unwrap()],
+        ..Commit::default()
+    });
     let report = keeper.report.clone();
     drop(keeper);
     assert!(lock(&report).waiting.is_empty(), "it would grow for ever");
@@ -114,7 +129,7 @@ fn a_fault_of_our_own_is_told_and_loses_nothing_that_was_to_be_written() {
     let keeper = begun(&path, reader);
     keeper.keep("policies", "[]".into());
     writer.replace(live(&Published::default(), image(2), 2));
-    keeper.promote(Arc::new(image(2)), 2, Extent::Whole);
+    keeper.committed(second(Extent::Whole));
     keeper.keep(FAULTY, String::new());
     let start = Instant::now();
     let until = |what: &str, is_so: &dyn Fn(SnapshotStatus) -> bool| {
