@@ -199,14 +199,12 @@ impl Board {
         }
     }
 
-    pub(super) fn note_findings(&self, origin: &Name, mut findings: Vec<String>) {
+    pub(super) fn note_findings(&self, origin: &Name, findings: &[String]) {
         let more = findings.len().saturating_sub(FINDINGS_SHOWN);
-        findings.truncate(FINDINGS_SHOWN);
-        if more > 0 {
-            findings.push(format!("and {more} more"));
-        }
+        let shown = findings.iter().take(FINDINGS_SHOWN).cloned();
+        let shown = shown.chain((more > 0).then(|| format!("and {more} more")));
         if let Some(line) = self.sheet().zones.get_mut(origin) {
-            line.findings = findings;
+            line.findings = shown.collect();
         }
     }
 

@@ -142,7 +142,7 @@ impl Standing {
             true => self.flawed.remove(&zone),
             false => self.flawed.insert(zone.clone()),
         };
-        board.note_findings(&zone, errors);
+        board.note_findings(&zone, &errors);
     }
 }
 

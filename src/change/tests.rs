@@ -144,6 +144,27 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[test]
+fn an_answer_that_cannot_be_given_costs_neither_the_change_nor_the_next_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (publish, reader) = zone::pointer();
+    let started = start(
+        settings(folder.path()),
+        Counters::default(),
+        publish,
+        reader.clone(),
+    );
+    let handle = started.handle;
+    ask(&handle, Path::Import, import(&["api"]));
+    let update = |owner: &str| submission(Path::Update, "writer.", addition(owner));
+    handle.submit_to(update("first"), |_| panic!("on the way to who waits"));
+    let next = handle.submit(update("next")).blocking_recv().unwrap();
+    assert!(matches!(next, Outcome::Committed(_)), "{next:?}");
+    assert!(is_served(&reader, "first") && is_served(&reader, "next"));
+    assert_eq!(handle.failing(), None);
+    handle.stop();
+}
+
+#[test]
 fn a_rule_that_errs_refuses_on_every_path_and_the_writer_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let (handle, reader, counters) = begin(dir.path());

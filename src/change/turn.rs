@@ -267,49 +267,87 @@ impl Turn {
     }
 }
 
-/// Puts a note on the board and in the log.
-pub(super) fn tell(board: &Board, published: &Published, note: Note) {
+/// Puts a note on the board.
+pub(super) fn show(board: &Board, published: &Published, note: &Note) {
     match note {
         Note::Committed {
             zone,
             reference,
             actor,
             moment,
-            outcome,
+            ..
         } => {
-            board.note_zone(published, &zone);
-            tracing::info!(
-                zone = %zone, actor = %actor.name, %reference, revision = outcome.revision,
-                serial = outcome.new_serial, removed = outcome.removed, added = outcome.added,
-                "committed"
-            );
-            let update = LastUpdate {
-                reference,
-                at: moment.text(),
-                actor: actor.name,
-            };
-            board.note_update(&zone, update);
+            board.note_zone(published, zone);
+            board.note_update(zone, last_update(reference, *moment, &actor.name));
         }
         Note::Refused {
             zone,
             actor,
             refused,
             moment,
-            again,
             ..
         } => {
-            if !again {
-                account::log_refusal(&zone, &actor, &refused);
-            }
             let last = LastRefusal {
-                reference: refused.reference,
+                reference: refused.reference.clone(),
                 at: moment.text(),
                 actor: actor.name.clone(),
-                rule: refused.rule,
-                reason: refused.reason,
+                rule: refused.rule.clone(),
+                reason: refused.reason.clone(),
             };
-            board.note_refusal(&zone, &actor, last);
+            board.note_refusal(zone, actor, last);
         }
+        Note::Edited {
+            zone,
+            reference,
+            moment,
+            ..
+        } => {
+            board.note_zone(published, zone);
+            board.note_update(zone, last_update(reference, *moment, "edit by hand"));
+        }
+        Note::Admitted { zone, findings } => {
+            board.note_zone(published, zone);
+            board.note_findings(zone, findings);
+        }
+        Note::Held { zone, mend, .. } => {
+            board.note_zone(published, zone);
+            board.note_mend(zone, mend.clone());
+        }
+        Note::Removed { zone, .. } | Note::Released { zone } => board.note_zone(published, zone),
+        Note::Observed { .. } | Note::Traced { .. } => {}
+    }
+}
+
+fn last_update(reference: &str, moment: Moment, actor: &str) -> LastUpdate {
+    LastUpdate {
+        reference: reference.to_owned(),
+        at: moment.text(),
+        actor: actor.to_owned(),
+    }
+}
+
+/// Puts a note in the log.
+pub(super) fn log(note: &Note) {
+    match note {
+        Note::Committed {
+            zone,
+            reference,
+            actor,
+            outcome,
+            ..
+        } => tracing::info!(
+            zone = %zone, actor = %actor.name, %reference, revision = outcome.revision,
+            serial = outcome.new_serial, removed = outcome.removed, added = outcome.added,
+            "committed"
+        ),
+        // As one within the last minute.
+        Note::Refused { again: true, .. } => {}
+        Note::Refused {
+            zone,
+            actor,
+            refused,
+            ..
+        } => account::log_refusal(zone, actor, refused),
         Note::Observed {
             zone,
             rule,
@@ -321,24 +359,11 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
         Note::Edited {
             zone,
             reference,
-            moment,
             removed,
             added,
-        } => {
-            board.note_zone(published, &zone);
-            tracing::info!(zone = %zone, %reference, removed, added, "took in an edit by hand");
-            let actor = "edit by hand".to_owned();
-            board.note_update(
-                &zone,
-                LastUpdate {
-                    reference,
-                    at: moment.text(),
-                    actor,
-                },
-            );
-        }
+            ..
+        } => tracing::info!(zone = %zone, %reference, removed, added, "took in an edit by hand"),
         Note::Admitted { zone, findings } => {
-            board.note_zone(published, &zone);
             for finding in findings.iter().take(FINDINGS_SHOWN) {
                 tracing::warn!(zone = %zone, "served with {finding}");
             }
@@ -346,33 +371,24 @@ pub(super) fn tell(board: &Board, published: &Published, note: Note) {
             if more > 0 {
                 tracing::warn!(zone = %zone, "served with {more} more findings: lastgood zone check");
             }
-            board.note_findings(&zone, findings);
         }
         Note::Traced {
             zone,
             warning,
             reference,
-        } => {
-            tracing::warn!(zone = %zone, %reference, "{warning}");
-        }
-        Note::Held { zone, reason, mend } => {
+        } => tracing::warn!(zone = %zone, %reference, "{warning}"),
+        Note::Held { zone, reason, .. } => {
             if let Some(reason) = reason {
                 tracing::error!(zone = %zone, "holds: {reason}");
             }
-            board.note_zone(published, &zone);
-            board.note_mend(&zone, mend);
         }
         Note::Removed {
             zone,
             actor,
             reference,
-        } => {
-            tracing::warn!(zone = %zone, actor = %actor.name, %reference, "removed the zone");
-            board.note_zone(published, &zone);
-        }
+        } => tracing::warn!(zone = %zone, actor = %actor.name, %reference, "removed the zone"),
         Note::Released { zone } => {
             tracing::info!(zone = %zone, "the live data are fit again: the hold ends");
-            board.note_zone(published, &zone);
         }
     }
 }

@@ -29,7 +29,7 @@ use super::repeats::Repeats;
 use super::scrubber::{Bell, Report, Scrubber};
 use super::standing::Standing;
 use super::startup::{self, Keepsake, Opened};
-use super::turn::{Note, Turn, tell};
+use super::turn::{self, Note, Turn};
 use super::unclaimed::Unclaimed;
 use super::upkeep::Upkeep;
 use super::{Job, Order, Outcome, Settings};
@@ -77,10 +77,11 @@ pub(super) struct WriterThread {
     counters: Counters,
 }
 
-/// What a turn leaves to the snapshot.
+/// What a turn leaves to snapshot and log.
 struct Kept {
     commit: Commit,
     are_values_new: bool,
+    notes: Vec<Note>,
 }
 
 enum TurnError {
@@ -339,7 +340,8 @@ impl WriterThread {
         self.keep(kept);
     }
 
-    /// What was decided is on disk: serve it, then tell of it. What is returned is to be kept.
+    /// What was decided is on disk: serve it, then tell of it. What is returned is for [`Self::keep`],
+    /// which no answer has to wait for.
     fn show(&mut self, turn: Turn) -> Kept {
         self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
@@ -359,10 +361,10 @@ impl WriterThread {
             .forget(|zone| published.zone(zone).is_some_and(|s| s.zone().is_some()));
         self.upkeep.unclaimed(self.unclaimed.sentences());
         let mut changed = BTreeSet::new();
-        for note in turn.notes {
-            changed.extend(self.reconsider(&note));
+        for note in &turn.notes {
+            changed.extend(self.reconsider(note));
             note.count(&self.counters);
-            tell(&self.board, &published, note);
+            turn::show(&self.board, &published, note);
         }
         if !changed.is_empty() {
             let zones = changed.iter();
@@ -385,15 +387,18 @@ impl WriterThread {
                 audit_head: turn.audit_head,
             },
             are_values_new,
+            notes: turn.notes,
         }
     }
 
-    /// Gives to the snapshot what it is to have of a turn.
+    /// Gives to snapshot and log what they are to have of a turn.
     fn keep(&mut self, kept: Kept) {
         let Kept {
             commit,
             are_values_new,
+            notes,
         } = kept;
+        notes.iter().for_each(turn::log);
         let lost = self.lost.len();
         for promotion in &commit.promoted {
             self.lost.remove(promotion.image.origin());

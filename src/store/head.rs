@@ -14,6 +14,7 @@ use super::rows::shown;
 const ID_END: i64 = 1 << 62;
 
 /// The end of the audit.
+#[derive(Debug)]
 pub(super) struct End {
     /// What the next row follows.
     pub head: Head,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params_from_iter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -141,11 +142,16 @@ const COLUMN_COUNT: usize = 9;
 
 /// The hash of a revision's row, which begins with its [`COLUMNS`], as its audit row carries it.
 pub(super) fn hash_of(row: &Row) -> rusqlite::Result<String> {
+    let values = (0..COLUMN_COUNT).map(|column| row.get_ref(column));
+    Ok(hash_values(values.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn hash_values<'a>(values: impl IntoIterator<Item = ValueRef<'a>>) -> String {
     let mut hash = Sha256::new();
-    for column in 0..COLUMN_COUNT {
-        hash_value(&mut hash, row.get_ref(column)?);
+    for value in values {
+        hash_value(&mut hash, value);
     }
-    Ok(hex(&hash.finalize()))
+    hex(&hash.finalize())
 }
 
 /// Numbers from here on are not ours: others wrote them.
@@ -154,49 +160,45 @@ pub(super) const NUMBER_END: i64 = 1 << 62;
 /// Writes the zone's next revision; returns its number and the hash of its row.
 pub(super) fn add(connection: &Connection, new: &NewRevision) -> Result<(u64, String), StoreError> {
     let zone = new.zone.to_string();
-    let number: i64 = connection
+    let last: Option<i64> = connection
         .prepare_cached(
             // A number set back by hand must not run into those that were given, and one set so
             // high that none can follow does not count.
-            "UPDATE zone SET serial = :serial, digest = :digest, revision = 1 + max(
-                 iif(revision < :end, revision, 0),
+            "SELECT max(iif(revision < :end, revision, 0),
                  (SELECT coalesce(max(number), 0) FROM revision
                   WHERE zone = :zone AND number < :end))
-             WHERE origin = :zone RETURNING revision",
+             FROM zone WHERE origin = :zone",
         )?
-        .query_row(
-            named_params! {
-                ":zone": zone,
-                ":serial": new.new_serial,
-                ":digest": new.digest.to_string(),
-                ":end": NUMBER_END,
-            },
-            |row| row.get(0),
-        )
-        .optional()?
-        .ok_or_else(|| StoreError::NoZone(new.zone.clone()))?;
+        .query_row(named_params! { ":zone": zone, ":end": NUMBER_END }, |row| {
+            row.get(0)
+        })
+        .optional()?;
+    let number = last.ok_or_else(|| StoreError::NoZone(new.zone.clone()))? + 1;
+    let digest = new.digest.to_string();
+    connection
+        .prepare_cached("UPDATE zone SET revision = ?, serial = ?, digest = ? WHERE origin = ?")?
+        .execute((number, new.new_serial, &digest, &zone))?;
     let changes: Vec<ChangeText> = new.diff.changes.iter().map(ChangeText::of).collect();
     let diff = serde_json::to_string(&changes).expect("texts and numbers are JSON");
-    let hash = connection
+    // In the order of the columns.
+    let values: [Value; COLUMN_COUNT] = [
+        zone.clone().into(),
+        number.into(),
+        new.at_unix_us.into(),
+        new.path.to_owned().into(),
+        new.actor.to_owned().into(),
+        new.old_serial.map(i64::from).into(),
+        i64::from(new.new_serial).into(),
+        digest.into(),
+        diff.into(),
+    ];
+    let hash = hash_values(values.iter().map(ValueRef::from));
+    let places = ["?"; COLUMN_COUNT].join(", ");
+    connection
         .prepare_cached(&format!(
-            "INSERT INTO revision ({COLUMNS}) VALUES
-             (:zone, :number, :at_us, :path, :actor, :old_serial, :new_serial, :digest, :diff)
-             RETURNING {COLUMNS}"
+            "INSERT INTO revision ({COLUMNS}) VALUES ({places})"
         ))?
-        .query_row(
-            named_params! {
-                ":zone": zone,
-                ":number": number,
-                ":at_us": new.at_unix_us,
-                ":path": new.path,
-                ":actor": new.actor,
-                ":old_serial": new.old_serial,
-                ":new_serial": new.new_serial,
-                ":digest": new.digest.to_string(),
-                ":diff": diff,
-            },
-            hash_of,
-        )?;
+        .execute(params_from_iter(&values))?;
     let number = u64::try_from(number)
         .map_err(|_| StoreError::Damaged(format!("the zone {zone} is at revision {number}")))?;
     Ok((number, hash))

@@ -1,12 +1,13 @@
 //! Writing: everything that one group of changes leaves behind goes in together or not at all.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, named_params};
 
 use super::accepted::{self, Accepted};
 use super::audit::{self, Head, NewAudit};
+use super::head::End;
 use super::identity::Identity;
 use super::retention::{self, Pruned, Retention};
 use super::revision::{self, NewRevision, RevisionRow};
@@ -31,6 +32,8 @@ pub struct AuditFlaws {
 pub struct Transaction<'a> {
     inner: rusqlite::Transaction<'a>,
     identity: &'a Identity,
+    /// The end of the audit as it was before, once it was asked for.
+    end: OnceCell<End>,
     /// The end of the audit, once a row was added here.
     head: Cell<Option<Head>>,
     /// The last revision added here: its zone, its number, the hash of its row.
@@ -46,6 +49,7 @@ impl<'a> Transaction<'a> {
         Ok(Transaction {
             inner: identity.index().begin(connection)?,
             identity,
+            end: OnceCell::new(),
             head: Cell::new(None),
             revised: RefCell::new(None),
         })
@@ -296,29 +300,41 @@ impl<'a> Transaction<'a> {
     fn head(&self) -> Result<Head, StoreError> {
         match self.head.get() {
             Some(head) => Ok(head),
-            None => Ok(head::end(&self.inner)?.head),
+            None => Ok(self.end()?.head),
         }
+    }
+
+    /// Nobody else writes until this ends.
+    fn end(&self) -> Result<&End, StoreError> {
+        if let Some(end) = self.end.get() {
+            return Ok(end);
+        }
+        let end = head::end(&self.inner)?;
+        Ok(self.end.get_or_init(|| end))
     }
 
     /// Where others have altered the end of the audit, a row of its own says so before any other.
     fn go_on(&self, head: Head, now_unix_us: i64) -> Result<Head, StoreError> {
-        let end = head::end(&self.inner)?;
-        let is_next_free = head::next_id(&self.inner, head)? == head.id.saturating_add(1);
-        let reason = match (end.altered, end.strangers) {
+        let end = self.end()?;
+        let reason = match (&end.altered, &end.strangers) {
             (Some(altered), _) => altered,
-            (None, Some(strangers)) if !is_next_free => strangers,
+            (None, Some(strangers))
+                if head::next_id(&self.inner, head)? != head.id.saturating_add(1) =>
+            {
+                strangers
+            }
             _ => return Ok(head),
         };
-        let row = retention::continuation_row(&reason, now_unix_us);
+        let row = retention::continuation_row(reason, now_unix_us);
         Ok(audit::add(&self.inner, head, row)?.1)
     }
 
     /// What others did to the end of the audit.
     pub fn audit_flaws(&self) -> Result<AuditFlaws, StoreError> {
-        let end = head::end(&self.inner)?;
+        let end = self.end()?;
         Ok(AuditFlaws {
-            altered: end.altered,
-            strangers: end.strangers,
+            altered: end.altered.clone(),
+            strangers: end.strangers.clone(),
         })
     }
 
