@@ -1,5 +1,6 @@
 //! What is installed: unit, image, package and the configuration they come with agree with each other
-//! and with the program. `docker/package` builds and installs the package itself.
+//! and with the program. `docker/package` builds and installs the package itself, `docker/image` builds and
+//! runs the image.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -266,6 +267,41 @@ fn the_image_is_made_of_files_that_are_there_and_runs_without_root() {
     assert_eq!(names, ["build", "base", "demo", "lastgood"]);
     let compose = file("docker/compose.yaml");
     assert!(compose.contains("target: demo") && compose.contains("dockerfile: docker/Dockerfile"));
+}
+
+/// The stage that builds has a part of the repository only. Without a file that Cargo.toml names, or has cargo
+/// look for, nothing is built there.
+#[test]
+fn cargo_takes_what_the_stage_that_builds_has() {
+    let stage = tempfile::tempdir().expect("a folder");
+    let image = image();
+    let lines = image.iter().skip(1);
+    let copies = lines
+        .take_while(|line| !line.starts_with("FROM "))
+        .filter_map(|line| line.strip_prefix("COPY "));
+    for copy in copies {
+        let (sources, target) = copy.rsplit_once(' ').expect("a target");
+        for source in sources.split(' ') {
+            let mut cp = Command::new("cp");
+            cp.arg("-rT").arg(top().join(source));
+            let at = stage.path().join(target);
+            let folder = target.ends_with('/');
+            cp.arg(if folder { at.join(source) } else { at });
+            programs::run(&mut cp, "").expect_ok();
+        }
+    }
+    let version = Command::new("rustc").arg("-vV").output().expect("rustc");
+    let version = String::from_utf8(version.stdout).expect("text");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "fetch",
+        "--locked",
+        "--offline",
+        "--target",
+        host.expect("a host"),
+    ]);
+    programs::run(cargo.current_dir(stage.path()), "").expect_ok();
 }
 
 /// Runs the Dockerfile's own `sed` on a configuration.
