@@ -44,6 +44,10 @@ impl Known {
         }
     }
 
+    pub(super) fn lacks(&self, one: &Accepted) -> bool {
+        !self.macs.contains_key(&one.mac)
+    }
+
     /// The reference of the first answer to this message.
     pub(super) fn find(&self, mac: &[u8], moment: Moment) -> Option<&str> {
         let known = self.macs.get(mac)?;
@@ -110,6 +114,25 @@ mod tests {
             None,
             "none was forgotten early"
         );
+    }
+
+    #[test]
+    fn what_is_told_twice_is_remembered_once() {
+        // As after a start, from store and snapshot.
+        let mut known = Known::default();
+        let most = (0..ACCEPTED_MAX).map(|number| accepted(number, 1_000));
+        let most: Vec<_> = most.collect();
+        known.remember(most.iter().cloned());
+        known.remember(most);
+        assert_eq!(
+            (known.order.len(), known.macs.len()),
+            (ACCEPTED_MAX, ACCEPTED_MAX)
+        );
+        known.store_is_new(at(1_001));
+        assert_eq!(known.unsure_secs(at(1_001)), None, "none was forgotten");
+        assert_eq!(known.find(&0_usize.to_be_bytes(), at(1_600)), Some("R0"));
+        known.remember([accepted(ACCEPTED_MAX, 1_601)]);
+        assert_eq!((known.order.len(), known.macs.len()), (1, 1));
     }
 
     #[test]
