@@ -77,6 +77,13 @@ impl Known {
     }
 }
 
+/// Those of several sources, the oldest first.
+pub(super) fn each_once(mut accepted: Vec<Accepted>) -> Vec<Arc<Accepted>> {
+    accepted.sort_by(|a, b| (a.at_unix_us, &a.mac).cmp(&(b.at_unix_us, &b.mac)));
+    accepted.dedup_by(|a, b| a.mac == b.mac);
+    accepted.into_iter().map(Arc::new).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
@@ -114,6 +121,16 @@ mod tests {
             None,
             "none was forgotten early"
         );
+    }
+
+    #[test]
+    fn what_store_and_snapshot_both_have_is_one() {
+        let of = |number: usize, secs: i64| (*accepted(number, secs)).clone();
+        let snapshot = [of(2, 1_000), of(1, 1_000), of(3, 1_001)];
+        let store = [of(1, 1_000), of(3, 1_001), of(4, 1_000), of(5, 1_002)];
+        let all = each_once(snapshot.into_iter().chain(store).collect());
+        let references: Vec<&str> = all.iter().map(|one| &*one.reference).collect();
+        assert_eq!(references, ["R1", "R2", "R4", "R3", "R5"]);
     }
 
     #[test]

@@ -198,7 +198,7 @@ fn judge_unclaimed(
         return Ok(());
     }
     let judged = unclaimed::judge_all(desk, tx, turn, arrived);
-    desk.unclaimed.judged(begun);
+    desk.unclaimed.judged(begun, Instant::now());
     judged
 }
 
