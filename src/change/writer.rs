@@ -330,6 +330,7 @@ impl WriterThread {
     fn finish(&mut self, turn: Turn) {
         self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
+        panics::provoke_in_the_end(&turn.notes);
         let published = self.publisher.current();
         self.known.remember(turn.accepted.iter().cloned());
         self.keeper.accepted(turn.accepted);

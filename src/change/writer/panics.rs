@@ -14,6 +14,7 @@ const REST: Duration = Duration::from_millis(250);
 /// Where test builds have the thread panic, by the name of whoever asks for a change.
 pub(super) const BEFORE_THE_COMMIT: &str = "panics before the commit";
 pub(super) const AFTER_THE_COMMIT: &str = "panics after the commit";
+const AFTER_PUBLISHING: &str = "panics after publishing";
 const FOR_GOOD: &str = "panics for good";
 
 pub(super) fn provoke(jobs: &[Job], at: &str) {
@@ -23,6 +24,14 @@ pub(super) fn provoke(jobs: &[Job], at: &str) {
     }
     if cfg!(test) && by(at) {
         panic!("{at}");
+    }
+}
+
+/// As [`provoke`], when it is served and nobody was told.
+pub(super) fn provoke_in_the_end(notes: &[Note]) {
+    let is_by = |note: &Note| matches!(note, Note::Committed { actor, .. } if actor.name == AFTER_PUBLISHING);
+    if cfg!(test) && notes.iter().any(is_by) {
+        panic!("{AFTER_PUBLISHING}");
     }
 }
 
@@ -227,17 +236,24 @@ mod tests {
 
     #[test]
     fn the_snapshot_has_what_was_committed_before_the_panic() {
+        for at in [AFTER_THE_COMMIT, AFTER_PUBLISHING] {
+            catches_up_after_a_panic(at);
+        }
+    }
+
+    fn catches_up_after_a_panic(at: &str) {
         let folder = tempfile::tempdir().unwrap();
         let (handle, reader, _) = begin(folder.path());
         until("it has the zone", || {
             snapshot(folder.path(), "SELECT revision FROM zone") == "1"
         });
-        failed(&ask(&handle, AFTER_THE_COMMIT, "broken"));
+        failed(&ask(&handle, at, "broken"));
         // Nobody asks for another change.
         until("it has the change", || {
             snapshot(folder.path(), "SELECT revision FROM zone") == "2"
         });
         assert!(is_served(&reader, "broken"));
+        assert_eq!(handle.status()[0].state, "live");
         until("it knows the message that it came by", || {
             let macs = "SELECT group_concat(hex(mac)) FROM accepted";
             snapshot(folder.path(), macs) == "62726F6B656E"
