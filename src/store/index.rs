@@ -92,6 +92,8 @@ static MAPS: AtomicI32 = AtomicI32::new(-1);
 static READS_MAPS: AtomicBool = AtomicBool::new(false);
 /// How many there were.
 static FUTILE: AtomicU32 = AtomicU32::new(0);
+/// How often a file was left by its last user.
+static LEFT: AtomicU64 = AtomicU64::new(0);
 /// Which file is in each slot, for how many users.
 static KNOWN: Mutex<[Option<Known>; SLOTS]> = Mutex::new([None; SLOTS]);
 
@@ -99,6 +101,8 @@ static KNOWN: Mutex<[Option<Known>; SLOTS]> = Mutex::new([None; SLOTS]);
 struct Known {
     id: (u64, u64),
     users: usize,
+    /// The greater the later its last user left.
+    left: u64,
 }
 
 impl Slot {
@@ -466,6 +470,7 @@ impl Drop for Index {
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.slot.and_then(|slot| known[slot].as_mut()) {
             known.users -= 1;
+            known.left = LEFT.fetch_add(1, SeqCst);
         }
     }
 }
@@ -521,9 +526,16 @@ fn enter(path: &Path) -> Option<usize> {
             file.ok()?.into_raw_fd()
         }
     };
-    let is_unused = |entry: &Option<Known>| entry.is_none_or(|known| known.users == 0);
-    let free = known.iter().position(Option::is_none);
-    let Some(slot) = free.or_else(|| known.iter().position(is_unused)) else {
+    // A free one, or one that nobody has used for the longest time: one that was left just now may be
+    // about to be opened again, and closing it would drop the locks of whoever is at it.
+    let unused = known
+        .iter()
+        .enumerate()
+        .filter_map(|(slot, entry)| match entry {
+            None => Some((None, slot)),
+            Some(known) => (known.users == 0).then_some((Some(known.left), slot)),
+        });
+    let Some((_, slot)) = unused.min() else {
         // Not to be closed either.
         return None;
     };
@@ -539,7 +551,11 @@ fn enter(path: &Path) -> Option<usize> {
         // Whoever ran into it may have read from what was not all.
         entry.cuts.fetch_add(1, SeqCst);
     }
-    known[slot] = Some(Known { id, users: 1 });
+    known[slot] = Some(Known {
+        id,
+        users: 1,
+        left: 0,
+    });
     Some(slot)
 }
 

@@ -158,7 +158,9 @@ fn opened(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     open::harden(&connection, 1_000).unwrap();
     connection
-        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (7)")
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (x); INSERT INTO t VALUES (7)",
+        )
         .unwrap();
     connection
 }
@@ -271,4 +273,34 @@ fn an_index_is_told_from_one_of_the_same_number_on_another_file_system() {
         assert!(!index_a.is_doubtful().unwrap());
         index_b.heal(&second).unwrap();
     }
+}
+
+#[test]
+fn an_index_that_is_opened_again_keeps_its_locks_though_many_were_opened_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "an_index_that_is_opened_again_keeps_its_locks_though_many_were_opened_before";
+    let Some(folder) = alone(name, dir.path(), 1_000) else {
+        return;
+    };
+    let of = |number: u32| folder.join(format!("{number}.db"));
+    // As many as are kept, and the first of them is left last.
+    for number in (0..64).chain([0]) {
+        let connection = opened(&of(number));
+        drop((Index::of(&of(number)), connection));
+    }
+    let again = opened(&of(0));
+    assert_eq!(read(&again), 7);
+    let descriptors = || {
+        let all = fs::read_dir("/proc/self/fd").unwrap();
+        let links = all.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        links.filter(|link| *link == beside(&of(0), "-shm")).count()
+    };
+    let before = descriptors();
+    let _more = opened(&of(64));
+    let _index = Index::of(&of(64));
+    assert_eq!(
+        (before, descriptors()),
+        (2, 2),
+        "closing one drops the locks of all"
+    );
 }
