@@ -70,6 +70,8 @@ struct Sheet {
     death: Option<String>,
     /// Zones that have held for long.
     stale: Vec<String>,
+    /// Why nobody looks for damage.
+    unscrubbed: Option<String>,
 }
 
 #[derive(Clone)]
@@ -125,7 +127,8 @@ impl Board {
     pub(super) fn notices(&self) -> Vec<String> {
         let sheet = self.sheet();
         let notices = sheet.death.iter().chain(&sheet.trouble);
-        let notices = notices.chain(&sheet.stale).chain(&sheet.notices);
+        let notices = notices.chain(&sheet.stale).chain(&sheet.unscrubbed);
+        let notices = notices.chain(&sheet.notices);
         notices.cloned().collect()
     }
 
@@ -148,6 +151,10 @@ impl Board {
 
     pub(super) fn set_stale(&self, stale: Vec<String>) {
         self.sheet().stale = stale;
+    }
+
+    pub(super) fn set_unscrubbed(&self, unscrubbed: Option<String>) {
+        self.sheet().unscrubbed = unscrubbed;
     }
 
     pub(super) fn set_notices(&self, notices: Vec<String>) {

@@ -44,6 +44,10 @@ impl Known {
         }
     }
 
+    pub(super) fn lacks(&self, one: &Accepted) -> bool {
+        !self.macs.contains_key(&one.mac)
+    }
+
     /// The reference of the first answer to this message.
     pub(super) fn find(&self, mac: &[u8], moment: Moment) -> Option<&str> {
         let known = self.macs.get(mac)?;
@@ -71,6 +75,13 @@ impl Known {
             .saturating_sub(moment.unix_us);
         (left_us > 0).then_some(left_us / 1_000_000 + 1)
     }
+}
+
+/// Those of several sources, the oldest first.
+pub(super) fn each_once(mut accepted: Vec<Accepted>) -> Vec<Arc<Accepted>> {
+    accepted.sort_by(|a, b| (a.at_unix_us, &a.mac).cmp(&(b.at_unix_us, &b.mac)));
+    accepted.dedup_by(|a, b| a.mac == b.mac);
+    accepted.into_iter().map(Arc::new).collect()
 }
 
 #[cfg(test)]
@@ -110,6 +121,35 @@ mod tests {
             None,
             "none was forgotten early"
         );
+    }
+
+    #[test]
+    fn what_store_and_snapshot_both_have_is_one() {
+        let of = |number: usize, secs: i64| (*accepted(number, secs)).clone();
+        let snapshot = [of(2, 1_000), of(1, 1_000), of(3, 1_001)];
+        let store = [of(1, 1_000), of(3, 1_001), of(4, 1_000), of(5, 1_002)];
+        let all = each_once(snapshot.into_iter().chain(store).collect());
+        let references: Vec<&str> = all.iter().map(|one| &*one.reference).collect();
+        assert_eq!(references, ["R1", "R2", "R4", "R3", "R5"]);
+    }
+
+    #[test]
+    fn what_is_told_twice_is_remembered_once() {
+        // As after a start, from store and snapshot.
+        let mut known = Known::default();
+        let most = (0..ACCEPTED_MAX).map(|number| accepted(number, 1_000));
+        let most: Vec<_> = most.collect();
+        known.remember(most.iter().cloned());
+        known.remember(most);
+        assert_eq!(
+            (known.order.len(), known.macs.len()),
+            (ACCEPTED_MAX, ACCEPTED_MAX)
+        );
+        known.store_is_new(at(1_001));
+        assert_eq!(known.unsure_secs(at(1_001)), None, "none was forgotten");
+        assert_eq!(known.find(&0_usize.to_be_bytes(), at(1_600)), Some("R0"));
+        known.remember([accepted(ACCEPTED_MAX, 1_601)]);
+        assert_eq!((known.order.len(), known.macs.len()), (1, 1));
     }
 
     #[test]

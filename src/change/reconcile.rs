@@ -198,7 +198,7 @@ fn judge_unclaimed(
         return Ok(());
     }
     let judged = unclaimed::judge_all(desk, tx, turn, arrived);
-    desk.unclaimed.judged(begun);
+    desk.unclaimed.judged(begun, Instant::now());
     judged
 }
 
@@ -267,7 +267,7 @@ pub(super) fn one(
         if !is_of_revision(tx, row)? {
             hold_on_made_up(desk, turn, (&served, revision), row);
         } else if flaw.is_none() && image.digest() == row.digest {
-            take_later(desk, turn, &served, image, row);
+            take_later(desk, tx, turn, &served, (image, &loaded), row)?;
         } else {
             let reason = flaw
                 .unwrap_or_else(|| format!("the rows are not those of revision {}", row.revision));
@@ -364,11 +364,12 @@ fn hold_on_made_up(
 /// Puts a revision in service that the store has and the snapshot has not.
 fn take_later(
     desk: &mut Desk<'_>,
+    tx: &Transaction<'_>,
     turn: &mut Turn,
     served: &ZoneImage,
-    image: ZoneImage,
+    (image, loaded): (ZoneImage, &Loaded),
     row: &ZoneRow,
-) {
+) -> Result<(), StoreError> {
     let diff = Diff::between(served, &image);
     let weighed = weigh::weigh(
         &desk.bench(turn, Moment::now()),
@@ -384,7 +385,8 @@ fn take_later(
     if let Some(Decision::Refused { rule, reason, .. }) = judge::refusal(&weighed.verdict) {
         let mend = repair::accept_hint_for(&row.origin, &rule)
             .unwrap_or_else(|| repair::restore_hint(&row.origin));
-        return turn.hold(&row.origin, &format!("refused by {rule}: {reason}"), mend);
+        turn.hold(&row.origin, &format!("refused by {rule}: {reason}"), mend);
+        return Ok(());
     }
     desk.contested.remove(&row.origin);
     let zone = row.origin.clone();
@@ -398,6 +400,7 @@ fn take_later(
     };
     turn.notes.push(note);
     turn.change_whole(image, row.revision);
+    settle(tx, &row.origin, loaded)
 }
 
 /// Rows that say what is served, however they are spelled: they become what we would have written,

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Order;
+use super::writer::why;
 use crate::rr::Name;
 use crate::store::{Pause, Scrubbed, Settings, Snapshot, StoreError, differing, scrub};
 use crate::zone::Reader;
@@ -20,6 +21,12 @@ const REST: Duration = Duration::from_millis(12);
 /// Scrubs that are asked for are not nearer to each other than this, times as long as one took.
 const APART: u32 = 4;
 const APART_LEAST: Duration = Duration::from_millis(500);
+/// After one that failed the next comes within this, though nobody asks for it: whoever had asked for that
+/// one waits.
+const ANOTHER_TRY: Duration = Duration::from_secs(60);
+
+/// In test builds a scrub panics as long as there is a file of this ending beside the store.
+const FAULTY: &str = "faulty";
 
 /// What a scrub found in both files.
 #[derive(Debug)]
@@ -30,8 +37,8 @@ pub(super) struct Report {
     pub differing: HashMap<Name, BTreeSet<String>>,
     pub snapshot: Result<(), StoreError>,
     pub took: Duration,
-    /// It panicked instead; the next scrub is another try.
-    pub has_failed: bool,
+    /// It panicked instead, and why; the next scrub is another try.
+    pub failed: Option<String>,
 }
 
 /// The door to the thread.
@@ -129,7 +136,9 @@ impl Round {
             }
             let report = self.scrub_or_fail();
             not_before = Instant::now() + (report.took * APART).max(APART_LEAST);
-            next = self.every.map(|every| Instant::now() + every);
+            let another_try = report.failed.is_some().then_some(ANOTHER_TRY);
+            let wait = self.every.into_iter().chain(another_try).min();
+            next = wait.map(|wait| Instant::now() + wait);
             if !self.tell(report) {
                 return;
             }
@@ -138,20 +147,23 @@ impl Round {
 
     /// Whatever it is that a fault of ours stumbles over, the thread goes on.
     fn scrub_or_fail(&self) -> Report {
-        catch_unwind(AssertUnwindSafe(|| self.scrub())).unwrap_or_else(|_| {
-            tracing::error!("scrub: it failed in the middle; damage may stay unseen");
+        catch_unwind(AssertUnwindSafe(|| self.scrub())).unwrap_or_else(|panic| {
+            let failed = Some(why(&*panic).to_owned());
             Report {
                 store: Err(StoreError::Interrupted),
                 differing: HashMap::new(),
                 snapshot: Err(StoreError::Interrupted),
                 took: APART_LEAST,
-                has_failed: true,
+                failed,
             }
         })
     }
 
     fn scrub(&self) -> Report {
         let since = Instant::now();
+        if cfg!(test) && self.settings.path.with_extension(FAULTY).exists() {
+            panic!("{FAULTY}");
+        }
         let store = scrub(&self.settings, pause(self.is_over.clone()));
         let suspects = store.iter().flat_map(|found| &found.suspects);
         let differing = suspects.filter_map(|zone| Some((zone.clone(), self.differing(zone)?)));
@@ -160,7 +172,7 @@ impl Round {
             store,
             snapshot: Snapshot::scrub(&self.settings.snapshot, pause(self.is_over.clone())),
             took: since.elapsed(),
-            has_failed: false,
+            failed: None,
         }
     }
 
@@ -204,4 +216,81 @@ fn pause(is_over: Arc<AtomicBool>) -> Pause {
         }
         is_over.load(Ordering::Relaxed)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::tests::{import, settings, submission};
+    use crate::change::{Handle, start};
+    use crate::guard::Path;
+    use crate::metrics::{Counters, Scrape};
+    use crate::zone;
+
+    fn until<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
+        let since = Instant::now();
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(since.elapsed() < Duration::from_secs(60), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn sample(counters: &Counters, name: &str) -> u64 {
+        let page = counters.page(Scrape::default());
+        let found = page.lines().find_map(|line| line.strip_prefix(name));
+        found.unwrap().trim().parse().unwrap()
+    }
+
+    #[test]
+    fn a_scrub_that_panics_is_told_and_the_next_one_finds_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let store = settings.store.path.clone();
+        let faulty = store.with_extension(FAULTY);
+        std::fs::write(&faulty, "").unwrap();
+        let (publish, reader) = zone::pointer();
+        let counters = Counters::default();
+        let handle: Handle = start(settings, counters.clone(), publish, reader).handle;
+        let imported = handle.submit(submission(Path::Import, "", import(&["api"])));
+        imported.blocking_recv().unwrap();
+        let told = |handle: &Handle| {
+            let notices = handle.notices().into_iter();
+            notices
+                .filter(|note| note.contains("the scrub failed"))
+                .count()
+        };
+        // Again and again, and it is one sentence.
+        for count in 1..=2 {
+            handle.scrub();
+            until("it panics", || {
+                (sample(&counters, "lastgood_panics_total") >= count).then_some(())
+            });
+        }
+        until("it is told", || (told(&handle) == 1).then_some(()));
+        assert_eq!(handle.failing(), None, "changes do not suffer");
+        assert_eq!(sample(&counters, "lastgood_scrubs_total"), 0);
+
+        std::fs::remove_file(&faulty).unwrap();
+        let noted = "INSERT INTO record (zone, owner, ttl, type, rdata)
+             VALUES ('example.com.', 'x.example.com.', 60, 'A', '192.0.2.1')";
+        // As nobody notes it: only a scrub can see it.
+        let mut sqlite3 = std::process::Command::new("sqlite3");
+        sqlite3.args([
+            "-cmd",
+            ".timeout 5000",
+            "-cmd",
+            ".dbconfig enable_trigger off",
+        ]);
+        assert!(sqlite3.arg(&store).arg(noted).status().unwrap().success());
+        handle.scrub();
+        until("it scrubs again, and finds it", || {
+            let zone = handle.status().remove(0);
+            (zone.state == "holding").then_some(())
+        });
+        assert_eq!(told(&handle), 0);
+        handle.stop();
+    }
 }

@@ -212,3 +212,38 @@ fn a_rule_that_errs_refuses_on_every_path_and_the_writer_goes_on() {
     assert_eq!(counters.totals().refusals["error"], 4);
     handle.stop();
 }
+
+fn reference_of(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Committed(committed) => &committed.reference,
+        Outcome::Unchanged { reference, .. } => reference,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_message_once_more_after_a_start_has_its_first_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let (handle, ..) = begin(dir.path());
+    ask(&handle, Path::Import, import(&["api"]));
+    let first = ask(&handle, Path::Update, addition("www"));
+    assert!(matches!(first, Outcome::Committed(_)), "{first:?}");
+    // Somebody takes it away again.
+    ask(&handle, Path::Import, import(&["api"]));
+    let serial = handle.status()[0].serial;
+    // From both files, from the store alone, from both again.
+    for lost in [None, Some("lastgood.snapshot.db"), None] {
+        handle.stop();
+        if let Some(file) = lost {
+            std::fs::remove_file(dir.path().join(file)).unwrap();
+        }
+        let (handle, reader, _) = begin(dir.path());
+        for _ in 0..2 {
+            let again = ask(&handle, Path::Update, addition("www"));
+            assert_eq!(reference_of(&again), reference_of(&first), "{again:?}");
+        }
+        assert!(!is_served(&reader, "www"), "it was applied again");
+        assert_eq!(handle.status()[0].serial, serial);
+        handle.stop();
+    }
+}

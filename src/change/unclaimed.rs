@@ -25,6 +25,8 @@ pub(super) struct Unclaimed {
     arrivals: BTreeMap<Name, Told>,
     /// Of rows that name none of our zones.
     bad: Vec<String>,
+    /// What was told before they were judged in a turn that is not over.
+    before: Option<BTreeMap<Name, Told>>,
     /// What judging costs grows with the zones that come: those that were refused are not judged again
     /// before then, however often somebody commits.
     rest_until: Option<Instant>,
@@ -34,6 +36,7 @@ pub(super) struct Unclaimed {
 /// Times as long as judging took is left for changes.
 const REST: u32 = 8;
 
+#[derive(Clone)]
 struct Told {
     /// What the rows added up to, and what was said of them: one refusal is told of once.
     digest: Digest,
@@ -52,11 +55,14 @@ impl Unclaimed {
         let is_known = |row: &&ZoneRow| self.arrivals.contains_key(&row.origin);
         let rests = self.rest_until.is_some_and(|until| now < until);
         self.is_waiting = rests && !rows.is_empty() && rows.iter().all(is_known);
+        if !self.is_waiting {
+            self.before = Some(self.arrivals.clone());
+        }
         self.is_waiting
     }
 
-    pub(super) fn judged(&mut self, since: Instant) {
-        self.rest_until = Some(Instant::now() + since.elapsed() * REST);
+    pub(super) fn judged(&mut self, since: Instant, now: Instant) {
+        self.rest_until = Some(now + now.saturating_duration_since(since) * REST);
     }
 
     pub(super) fn sentences(&self) -> Vec<String> {
@@ -64,13 +70,17 @@ impl Unclaimed {
         arrivals.chain(&self.bad).cloned().collect()
     }
 
-    /// What was said was rolled back.
+    /// The turn was rolled back: what was judged in it is to be judged and told once more, though nobody
+    /// commits anything.
     pub(super) fn is_to_be_told(&mut self) {
-        self.arrivals.clear();
+        if let Some(before) = self.before.take() {
+            (self.arrivals, self.is_waiting) = (before, true);
+        }
     }
 
-    /// These are zones of ours now, or gone.
+    /// The turn is over: these are zones of ours now, or gone.
     pub(super) fn forget(&mut self, is_settled: impl Fn(&Name) -> bool) {
+        self.before = None;
         self.arrivals.retain(|zone, _| !is_settled(zone));
     }
 }
@@ -275,4 +285,34 @@ fn mend(desk: &Desk<'_>, zone: &Name) -> String {
         "{}; or, to make a zone of it: lastgood zone import {zone} FILE --replace",
         repair::unclaimed(desk.path, &literal)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_judged_in_a_turn_that_failed_is_judged_again_unasked() {
+        let row = ZoneRow {
+            origin: "one.test.".parse().unwrap(),
+            revision: 1,
+            serial: None,
+            digest: Digest::default(),
+        };
+        let now = Instant::now();
+        for fails in [false, true] {
+            let mut unclaimed = Unclaimed::default();
+            assert!(!unclaimed.may_wait(&[&row], now));
+            unclaimed.judged(now, now);
+            match fails {
+                true => unclaimed.is_to_be_told(),
+                false => unclaimed.forget(|_| false),
+            }
+            assert_eq!(unclaimed.is_due(now), fails);
+            // It is over then.
+            assert!(!unclaimed.may_wait(&[], now));
+            unclaimed.forget(|_| false);
+            assert!(!unclaimed.is_due(now));
+        }
+    }
 }

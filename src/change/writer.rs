@@ -41,7 +41,7 @@ use crate::store::{Promotion, StoreError, Transaction};
 use crate::zone::{Published, Reader, Writer};
 use again::Again;
 
-pub(super) use panics::run_to_the_end;
+pub(super) use panics::{run_to_the_end, why};
 
 /// Submissions that share one commit.
 const GROUP_MAX: usize = 256;
@@ -72,6 +72,7 @@ pub(super) struct WriterThread {
     trouble: trouble::Trouble,
     panicked: Option<Instant>,
     /// After a panic: it is not known whether freezes and snapshot have what was committed.
+    /// See `panics::level`.
     is_to_level: bool,
     board: Arc<Board>,
     counters: Counters,
@@ -248,7 +249,7 @@ impl WriterThread {
                 // Nobody waits for what follows.
                 self.keep(kept);
                 if std::mem::take(&mut self.is_to_level) {
-                    self.keeper.catch_up(HashMap::new());
+                    self.level_snapshot();
                 }
                 self.upkeep.committed(&mut self.custody);
             }
@@ -287,7 +288,7 @@ impl WriterThread {
             self.upkeep.look_again(&path, mended);
         }
         if is_to_level {
-            startup::add_freezes(&tx, &mut turn.freezes).map_err(TurnError::Reading)?;
+            panics::level(&tx, &mut turn, desk.known).map_err(TurnError::Reading)?;
         }
         let flaws = tx.audit_flaws().map_err(TurnError::Reading)?;
         self.upkeep.found_audit(&path, flaws, &self.counters);
@@ -345,6 +346,7 @@ impl WriterThread {
     fn show(&mut self, turn: Turn) -> Kept {
         self.reach.get_mut().later(turn.moved.take());
         self.publisher.publish(turn.view);
+        panics::provoke_in_the_end(&turn.notes);
         let published = self.publisher.current();
         self.known.remember(turn.accepted.iter().cloned());
         let mut removed = turn.removed.iter();

@@ -8,7 +8,7 @@
 //! all: he does not commit what he read, and whoever writes next wipes it once more, under SQLite's lock.
 
 use std::ffi::{CStr, c_int, c_void};
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
+use std::os::fd::{BorrowedFd, IntoRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -18,8 +18,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc::siginfo_t;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::sys::stat::{Mode, fstat};
-use nix::sys::uio::pwrite;
+use nix::sys::stat::{Mode, fstat, lstat, major, minor};
+use nix::sys::uio::{pread, pwrite};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::StoreError;
@@ -44,6 +44,7 @@ struct Slot {
     /// Kept open: closing it would drop the locks that SQLite holds on the file (POSIX locks belong
     /// to the process). -1 where there is none.
     fd: AtomicI32,
+    device: AtomicU64,
     inode: AtomicU64,
     /// Octets that it once had: all that may be mapped of it.
     size: AtomicU64,
@@ -57,6 +58,7 @@ struct Slot {
 
 /// An index file that was put right while its database was being opened.
 struct Stray {
+    device: AtomicU64,
     inode: AtomicU64,
     /// Kept open, as in a slot. -1 where there is none, or it is being entered.
     fd: AtomicI32,
@@ -64,6 +66,7 @@ struct Stray {
 
 static STRAY: [Stray; STRAYS] = [const {
     Stray {
+        device: AtomicU64::new(0),
         inode: AtomicU64::new(0),
         fd: AtomicI32::new(-1),
     }
@@ -72,6 +75,7 @@ static STRAY: [Stray; STRAYS] = [const {
 static INDEXES: [Slot; SLOTS] = [const {
     Slot {
         fd: AtomicI32::new(-1),
+        device: AtomicU64::new(0),
         inode: AtomicU64::new(0),
         size: AtomicU64::new(0),
         cuts: AtomicU64::new(0),
@@ -81,8 +85,15 @@ static INDEXES: [Slot; SLOTS] = [const {
 }; SLOTS];
 /// Handlers that are at work now: no descriptor is closed under them.
 static AT_WORK: AtomicU32 = AtomicU32::new(0);
+/// `/proc/self/maps`, open from the beginning: a process that has no descriptor left to open it with is
+/// the one that needs it most.
+static MAPS: AtomicI32 = AtomicI32::new(-1);
+/// A handler reads there. One at a time: the kernel tells it line by line only to who goes on reading.
+static READS_MAPS: AtomicBool = AtomicBool::new(false);
 /// How many there were.
 static FUTILE: AtomicU32 = AtomicU32::new(0);
+/// How often a file was left by its last user.
+static LEFT: AtomicU64 = AtomicU64::new(0);
 /// Which file is in each slot, for how many users.
 static KNOWN: Mutex<[Option<Known>; SLOTS]> = Mutex::new([None; SLOTS]);
 
@@ -90,6 +101,8 @@ static KNOWN: Mutex<[Option<Known>; SLOTS]> = Mutex::new([None; SLOTS]);
 struct Known {
     id: (u64, u64),
     users: usize,
+    /// The greater the later its last user left.
+    left: u64,
 }
 
 impl Slot {
@@ -155,6 +168,8 @@ struct Map {
     start: u64,
     end: u64,
     offset: u64,
+    /// Of the device, major and minor.
+    device: (u64, u64),
     inode: u64,
     /// Of its file, up to `named` octets; longer ones are not kept.
     name: [u8; NAME_MAX],
@@ -168,10 +183,20 @@ impl Map {
         start: 0,
         end: 0,
         offset: 0,
+        device: (0, 0),
         inode: 0,
         name: [0; NAME_MAX],
         named: 0,
     };
+
+    fn octets(&self) -> u64 {
+        self.offset + (self.end - self.start)
+    }
+
+    /// By the number of its file.
+    fn may_be_of(&self, slot: &Slot) -> bool {
+        slot.inode.load(SeqCst) == self.inode && slot.fd().is_some()
+    }
 
     /// Of the index of a database that is still there under its name.
     fn path(&self) -> Option<&CStr> {
@@ -181,16 +206,27 @@ impl Map {
     }
 }
 
-/// The map that an address lies in: a line `start-end perms offset device inode path` for each.
+/// The map that an address lies in.
 fn map_of(address: u64) -> Option<Map> {
-    let maps = c"/proc/self/maps";
-    let maps = nix::fcntl::open(maps, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    while READS_MAPS.swap(true, SeqCst) {
+        std::thread::yield_now();
+    }
+    let map = match MAPS.load(SeqCst) {
+        fd if fd < 0 => None,
+        // SAFETY: it is never closed.
+        fd => find(unsafe { BorrowedFd::borrow_raw(fd) }, address),
+    };
+    READS_MAPS.store(false, SeqCst);
+    map
+}
+
+/// A line `start-end perms offset major:minor inode path` for each.
+fn find(maps: BorrowedFd<'_>, address: u64) -> Option<Map> {
     let mut octets = [0; 2048];
-    let (mut map, mut field) = (Map::NONE, 0);
+    let (mut map, mut field, mut at) = (Map::NONE, 0, 0);
     loop {
-        let count = nix::unistd::read(&maps, &mut octets)
-            .ok()
-            .filter(|&n| n > 0)?;
+        let count = pread(maps, &mut octets, at).ok().filter(|&n| n > 0)?;
+        at += count.cast_signed() as i64;
         for &octet in &octets[..count] {
             let digit = char::from(octet).to_digit(16).map_or(0, u64::from);
             match (field, octet) {
@@ -210,6 +246,8 @@ fn map_of(address: u64) -> Option<Map> {
                 (0, _) => map.start = map.start << 4 | digit,
                 (1, _) => map.end = map.end << 4 | digit,
                 (3, _) => map.offset = map.offset << 4 | digit,
+                (4, b':') => map.device = (map.device.1, 0),
+                (4, _) => map.device.1 = map.device.1 << 4 | digit,
                 (5, _) => map.inode = map.inode * 10 + digit,
                 _ => {}
             }
@@ -222,54 +260,84 @@ fn put_right(address: u64) -> bool {
     let Some(map) = map_of(address) else {
         return false;
     };
-    let is_it = |slot: &&Slot| slot.inode.load(SeqCst) == map.inode && slot.fd().is_some();
-    let Some(slot) = INDEXES.iter().find(is_it) else {
-        return put_stray_right(&map) && FUTILE.fetch_add(1, SeqCst) < FUTILE_MAX;
+    let mended = match slot_of(&map) {
+        Some(slot) => slot.mend_mapped(map.octets()),
+        None => put_stray_right(&map),
     };
-    match slot.mend_mapped(map.offset + (map.end - map.start)) {
+    match mended {
         Ok(true) => true,
+        // Another one has been here before.
         Ok(false) => FUTILE.fetch_add(1, SeqCst) < FUTILE_MAX,
         // Mostly a disk that is full.
         Err(_) => false,
     }
 }
 
-/// As [`put_right`], of an index that is just being opened: nobody has entered it yet.
-fn put_stray_right(map: &Map) -> bool {
-    let octets = map.offset + (map.end - map.start);
+/// The slot of the file that is mapped: there are as many files of one number as there are file systems.
+fn slot_of(map: &Map) -> Option<&'static Slot> {
+    let of = |device: u64| {
+        let is_it = move |slot: &&Slot| slot.device.load(SeqCst) == device && map.may_be_of(slot);
+        INDEXES.iter().find(is_it)
+    };
+    let is_told = |slot: &&Slot| {
+        let device = slot.device.load(SeqCst);
+        map.device == (major(device), minor(device)) && map.may_be_of(slot)
+    };
+    if let Some(slot) = INDEXES.iter().find(is_told) {
+        return Some(slot);
+    }
+    // Layered file systems tell of another device here than there.
+    match map.path().map(lstat) {
+        Some(Ok(stat)) if stat.st_ino == map.inode => of(stat.st_dev),
+        // It has another name by now, or none.
+        _ => INDEXES.iter().find(|slot| map.may_be_of(slot)),
+    }
+}
+
+/// Puts an index right that is just being opened: nobody has entered it yet.
+fn put_stray_right(map: &Map) -> nix::Result<bool> {
+    let octets = map.octets();
     let mend = |fd| {
         let size = size(fd)?;
         if size < octets {
             stretch(fd, size, octets)?;
         }
-        Ok::<(), Errno>(())
+        Ok(size < octets)
     };
+    let named = map.path().and_then(|path| Some((path, lstat(path).ok()?)));
+    let named = named.filter(|(_, stat)| stat.st_ino == map.inode);
     for stray in &STRAY {
         let fd = stray.fd.load(SeqCst);
-        if fd >= 0 && stray.inode.load(SeqCst) == map.inode {
+        let device = stray.device.load(SeqCst);
+        let is_there = named.is_none_or(|(_, stat)| stat.st_dev == device);
+        if fd >= 0 && stray.inode.load(SeqCst) == map.inode && is_there {
             // SAFETY: it stays open until it is entered, and then stands in a slot.
-            return mend(unsafe { BorrowedFd::borrow_raw(fd) }).is_ok();
+            return mend(unsafe { BorrowedFd::borrow_raw(fd) });
         }
     }
-    let Some(path) = map.path() else {
-        return false;
-    };
+    let (path, stat) = named.ok_or(Errno::ENOENT)?;
     let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let Ok(file) = nix::fcntl::open(path, flags, Mode::empty()) else {
-        return false;
-    };
-    let is_it = fstat(&file).is_ok_and(|stat| stat.st_ino == map.inode);
-    let is_mended = is_it && mend(file.as_fd()).is_ok();
     // Never closed: that would drop the locks that SQLite holds on the file.
-    let fd = file.into_raw_fd();
-    for stray in &STRAY {
-        let claim = stray.inode.compare_exchange(0, map.inode, SeqCst, SeqCst);
-        if claim.is_ok() {
-            stray.fd.store(fd, SeqCst);
-            return is_mended;
-        }
+    let fd = nix::fcntl::open(path, flags, Mode::empty())?.into_raw_fd();
+    // SAFETY: opened just now.
+    let file = unsafe { BorrowedFd::borrow_raw(fd) };
+    if fstat(file)?.st_ino != map.inode {
+        return Err(Errno::ENOENT);
     }
-    false
+    let claim = |stray: &&Stray| {
+        let claim = stray.inode.compare_exchange(0, map.inode, SeqCst, SeqCst);
+        claim.is_ok()
+    };
+    // Where there are as many, one of them is of somebody who has given up opening long ago.
+    let stray = STRAY.iter().find(claim).unwrap_or_else(|| {
+        let stray = &STRAY[(map.inode % STRAYS as u64) as usize];
+        stray.fd.store(-1, SeqCst);
+        stray.inode.store(map.inode, SeqCst);
+        stray
+    });
+    stray.device.store(stat.st_dev, SeqCst);
+    stray.fd.store(fd, SeqCst);
+    mend(file)
 }
 
 extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
@@ -287,15 +355,20 @@ extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
     Errno::set_raw(errno);
 }
 
-/// Once in the life of the process.
-fn catch_sigbus() {
+/// Once in the life of the process, before any database is read from.
+pub(super) fn catch_sigbus() {
     static CAUGHT: Once = Once::new();
     CAUGHT.call_once(|| {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        match nix::fcntl::open(c"/proc/self/maps", flags, Mode::empty()) {
+            Ok(maps) => MAPS.store(maps.into_raw_fd(), SeqCst),
+            Err(error) => tracing::warn!("/proc/self/maps cannot be read: {error}"),
+        }
         let handler = SigHandler::SigAction(on_sigbus);
         // On the stack of whoever ran into it, which is not what was cut off.
         let flags = SaFlags::SA_SIGINFO;
         let action = SigAction::new(handler, flags, SigSet::empty());
-        // SAFETY: what the handler calls is `open`, `read`, `close`, `fstat`, `pwrite`, `sigaction` and
+        // SAFETY: what the handler calls is `open`, `pread`, `lstat`, `fstat`, `pwrite`, `sigaction` and
         // atomics, all of which may come anywhere in the midst of anything; no lock, no allocation.
         if let Err(error) = unsafe { sigaction(Signal::SIGBUS, &action) } {
             tracing::warn!("SIGBUS cannot be caught: {error}");
@@ -314,7 +387,6 @@ pub(super) struct Index {
 impl Index {
     /// Of a database that was read from, so that the file is there.
     pub fn of(database: &Path) -> Index {
-        catch_sigbus();
         let path = beside(database, "-shm");
         let slot = enter(&path);
         Index { path, slot }
@@ -398,6 +470,7 @@ impl Drop for Index {
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.slot.and_then(|slot| known[slot].as_mut()) {
             known.users -= 1;
+            known.left = LEFT.fetch_add(1, SeqCst);
         }
     }
 }
@@ -440,47 +513,62 @@ fn enter(path: &Path) -> Option<usize> {
         known.users += 1;
         return Some(slot);
     }
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(nix::libc::O_NOFOLLOW)
-        .open(path);
-    // SQLite has not got it for writing either then.
-    let file = file.ok()?;
-    let is_unused = |entry: &Option<Known>| entry.is_none_or(|known| known.users == 0);
-    let free = known.iter().position(Option::is_none);
-    let Some(slot) = free.or_else(|| known.iter().position(is_unused)) else {
+    let stray = stray_of(id);
+    let fd = match stray {
+        Some(fd) => fd,
+        None => {
+            let file = std::fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .custom_flags(nix::libc::O_NOFOLLOW)
+                .open(path);
+            // SQLite has not got it for writing either then.
+            file.ok()?.into_raw_fd()
+        }
+    };
+    // A free one, or one that nobody has used for the longest time: one that was left just now may be
+    // about to be opened again, and closing it would drop the locks of whoever is at it.
+    let unused = known
+        .iter()
+        .enumerate()
+        .filter_map(|(slot, entry)| match entry {
+            None => Some((None, slot)),
+            Some(known) => (known.users == 0).then_some((Some(known.left), slot)),
+        });
+    let Some((_, slot)) = unused.min() else {
         // Not to be closed either.
-        let _ = file.into_raw_fd();
         return None;
     };
-    let meta = file.metadata().ok();
     give_up(slot);
-    INDEXES[slot]
-        .healed
-        .store(INDEXES[slot].cuts.load(SeqCst), SeqCst);
-    INDEXES[slot]
-        .size
-        .store(whole(meta.map_or(0, |meta| meta.size())), SeqCst);
-    INDEXES[slot].inode.store(id.1, SeqCst);
-    INDEXES[slot].fd.store(file.into_raw_fd(), SeqCst);
-    if was_stray(id.1) {
+    let entry = &INDEXES[slot];
+    entry.healed.store(entry.cuts.load(SeqCst), SeqCst);
+    entry.size.store(whole(meta.size()), SeqCst);
+    entry.device.store(id.0, SeqCst);
+    entry.inode.store(id.1, SeqCst);
+    entry.fd.store(fd, SeqCst);
+    // One that came meanwhile stays open: see there.
+    if stray.or_else(|| stray_of(id)).is_some() {
         // Whoever ran into it may have read from what was not all.
-        INDEXES[slot].cuts.fetch_add(1, SeqCst);
+        entry.cuts.fetch_add(1, SeqCst);
     }
-    known[slot] = Some(Known { id, users: 1 });
+    known[slot] = Some(Known {
+        id,
+        users: 1,
+        left: 0,
+    });
     Some(slot)
 }
 
-/// Whether somebody ran into this file before it stood in a slot.
-fn was_stray(inode: u64) -> bool {
-    let mut found = false;
+/// The descriptor of a file that somebody ran into before it stood in a slot.
+fn stray_of(id: (u64, u64)) -> Option<c_int> {
+    let mut found = None;
     for stray in &STRAY {
-        let fd = stray.fd.load(SeqCst);
-        if fd >= 0 && stray.inode.load(SeqCst) == inode {
-            stray.fd.store(-1, SeqCst);
+        if (stray.device.load(SeqCst), stray.inode.load(SeqCst)) == id
+            && let fd = stray.fd.swap(-1, SeqCst)
+            && fd >= 0
+        {
             stray.inode.store(0, SeqCst);
-            found = true;
+            found = Some(fd);
         }
     }
     found

@@ -72,6 +72,8 @@ fn connect(settings: &Settings, create: OpenFlags) -> Result<Connection, StoreEr
 
 /// What holds for every connection: the file may have been prepared by somebody else.
 pub(super) fn harden(connection: &Connection, busy_timeout_ms: u64) -> Result<(), StoreError> {
+    // Nothing was read yet, and so nothing is mapped.
+    index::catch_sigbus();
     connection.busy_timeout(Duration::from_millis(busy_timeout_ms))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

@@ -285,6 +285,7 @@ impl Snapshot {
 
     /// Updates whose changes it has, as far as they are not long ago.
     pub fn accepted(&self) -> Result<Vec<Accepted>, StoreError> {
+        self.index.heal(&self.connection)?;
         accepted::in_snapshot(&self.connection)
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::change::account::Moment;
 use crate::change::custody::Loss;
-use crate::change::{admission, policy, startup};
+use crate::change::{admission, known, policy, startup};
 use crate::publish::Since;
 use crate::store::{Accepted, RETRANSMIT_US};
 
@@ -37,9 +37,7 @@ impl WriterThread {
             }
         };
         // Store and snapshot have the same ones.
-        accepted.sort_by(|a, b| (a.at_unix_us, &a.mac).cmp(&(b.at_unix_us, &b.mac)));
-        accepted.dedup_by(|a, b| a.mac == b.mac);
-        turn.accepted = accepted.into_iter().map(Arc::new).collect();
+        turn.accepted = known::each_once(accepted);
         let is_lost = self.custody.store().is_none();
         if !is_lost && !snapshot_unfit {
             (turn.view, _) = reload::forget(&mut self.policy, &turn.view);

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::change::Job;
+use crate::change::account::Moment;
+use crate::store::RETRANSMIT_US;
 
 /// Faults that follow each other at once are told no more often than this.
 const REST: Duration = Duration::from_millis(250);
@@ -12,6 +14,7 @@ const REST: Duration = Duration::from_millis(250);
 /// Where test builds have the thread panic, by the name of whoever asks for a change.
 pub(super) const BEFORE_THE_COMMIT: &str = "panics before the commit";
 pub(super) const AFTER_THE_COMMIT: &str = "panics after the commit";
+const AFTER_PUBLISHING: &str = "panics after publishing";
 const FOR_GOOD: &str = "panics for good";
 
 pub(super) fn provoke(jobs: &[Job], at: &str) {
@@ -24,6 +27,29 @@ pub(super) fn provoke(jobs: &[Job], at: &str) {
     }
 }
 
+/// As [`provoke`], when it is served and nobody was told.
+pub(super) fn provoke_in_the_end(notes: &[Note]) {
+    let is_by = |note: &Note| matches!(note, Note::Committed { actor, .. } if actor.name == AFTER_PUBLISHING);
+    if cfg!(test) && notes.iter().any(is_by) {
+        panic!("{AFTER_PUBLISHING}");
+    }
+}
+
+/// After a panic: what was committed and never told, of what is not found out by comparing rows and
+/// images. A freeze that was lifted is in force until somebody lifts it once more.
+pub(super) fn level(
+    tx: &Transaction<'_>,
+    turn: &mut Turn,
+    known: &Known,
+) -> Result<(), StoreError> {
+    startup::add_freezes(tx, &mut turn.freezes)?;
+    let since = Moment::now().unix_us.saturating_sub(RETRANSMIT_US);
+    let accepted = tx.accepted(since)?.into_iter();
+    let untold = accepted.filter(|one| known.lacks(one)).map(Arc::new);
+    turn.accepted.extend(untold);
+    Ok(())
+}
+
 /// Runs the thread; where it ends by a panic that nothing could catch, that is seen.
 pub(in crate::change) fn run_to_the_end(
     thread: WriterThread,
@@ -33,7 +59,7 @@ pub(in crate::change) fn run_to_the_end(
     // `incoming` is let go of after what is said here: whoever is turned away is told why.
     let run = AssertUnwindSafe(|| thread.run(&incoming));
     if let Err(panic) = catch_unwind(run) {
-        let why = text(&*panic);
+        let why = why(&*panic);
         let sentence = format!(
             "the thread that writes has ended by a fault of the server ({why}): what is served stays \
              as it is, nothing is watched and every change fails until lastgood is started again"
@@ -45,13 +71,25 @@ pub(in crate::change) fn run_to_the_end(
     }
 }
 
-fn text(panic: &(dyn Any + Send)) -> &str {
+/// What a panic says.
+pub(in crate::change) fn why(panic: &(dyn Any + Send)) -> &str {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     let text = owned.or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("it does not say why")
 }
 
 impl WriterThread {
+    /// Then the snapshot gets all that it may lack.
+    pub(super) fn level_snapshot(&mut self) {
+        self.keeper.catch_up(HashMap::new());
+        self.keep_values();
+        match self.custody.store().map(|store| store.audit_head()) {
+            Some(Ok((_, head))) => self.keeper.keep("audit_head", head),
+            Some(Err(error)) => tracing::warn!("store: {error}"),
+            None => {}
+        }
+    }
+
     /// Does a part of a round. After a panic in it the connection is opened anew, rows and images are
     /// compared, and whoever waited for an answer has one: see `Job`.
     pub(super) fn survive(&mut self, work: impl FnOnce(&mut WriterThread)) {
@@ -59,7 +97,7 @@ impl WriterThread {
         let Err(panic) = done else {
             return;
         };
-        let why = text(&*panic).to_owned();
+        let why = why(&*panic).to_owned();
         if cfg!(test) && why.contains(FOR_GOOD) {
             std::panic::resume_unwind(panic);
         }
@@ -85,7 +123,7 @@ impl WriterThread {
 mod tests {
     use super::*;
     use crate::change::tests::{addition, import, is_served, settings, submission};
-    use crate::change::{Handle, start};
+    use crate::change::{Body, Handle, start};
     use crate::guard::Path;
     use crate::zone;
 
@@ -146,6 +184,86 @@ mod tests {
             let verified = crate::store::verify(&settings(folder.path()).store, None).unwrap();
             assert!(verified.whole, "{:?}", verified.faults);
         }
+    }
+
+    fn snapshot(folder: &std::path::Path, query: &str) -> String {
+        let mut sqlite3 = std::process::Command::new("sqlite3");
+        sqlite3.args(["-readonly", "-cmd", ".timeout 5000"]);
+        sqlite3.arg(folder.join("lastgood.snapshot.db")).arg(query);
+        let ran = sqlite3.output().expect("sqlite3 (tests/run installs it)");
+        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+    }
+
+    #[track_caller]
+    fn until(what: &str, is_so: impl Fn() -> bool) {
+        let since = Instant::now();
+        while !is_so() {
+            assert!(since.elapsed() < Duration::from_secs(30), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_freeze_counts_if_it_was_committed_before_the_panic() {
+        for (at, is_kept) in [(BEFORE_THE_COMMIT, false), (AFTER_THE_COMMIT, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (handle, reader, _) = begin(folder.path());
+            let freeze = Body::Freeze {
+                scope: "zone example.com.".parse().unwrap(),
+                reason: "an incident".into(),
+            };
+            let mut freeze = submission(Path::Cli, "", freeze);
+            freeze.actor.name = at.to_owned();
+            failed(&handle.submit(freeze).blocking_recv().unwrap());
+            // The very next one.
+            let outcome = ask(&handle, "test", "next");
+            let is_refused = match &outcome {
+                Outcome::Refused(refused) => refused.rule == "freeze",
+                _ => false,
+            };
+            assert_eq!(is_refused, is_kept, "{at}: {outcome:?}");
+            assert_eq!(is_served(&reader, "next"), !is_kept);
+            assert_eq!(handle.freezes().len(), usize::from(is_kept));
+            // Should the store be lost now.
+            let freezes = "SELECT value FROM meta WHERE key = 'freezes'";
+            until("the snapshot has as much", || {
+                let kept = snapshot(folder.path(), freezes);
+                !kept.is_empty() && kept.contains("an incident") == is_kept
+            });
+            handle.stop();
+        }
+    }
+
+    #[test]
+    fn the_snapshot_has_what_was_committed_before_the_panic() {
+        for at in [AFTER_THE_COMMIT, AFTER_PUBLISHING] {
+            catches_up_after_a_panic(at);
+        }
+    }
+
+    fn catches_up_after_a_panic(at: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let (handle, reader, _) = begin(folder.path());
+        until("it has the zone", || {
+            snapshot(folder.path(), "SELECT revision FROM zone") == "1"
+        });
+        failed(&ask(&handle, at, "broken"));
+        // Nobody asks for another change.
+        until("it has the change", || {
+            snapshot(folder.path(), "SELECT revision FROM zone") == "2"
+        });
+        assert!(is_served(&reader, "broken"));
+        assert_eq!(handle.status()[0].state, "live");
+        until("it knows the message that it came by", || {
+            let macs = "SELECT group_concat(hex(mac)) FROM accepted";
+            snapshot(folder.path(), macs) == "62726F6B656E"
+        });
+        let head = crate::store::verify(&settings(folder.path()).store, None).unwrap();
+        until("it has the head of the audit", || {
+            let kept = "SELECT value FROM meta WHERE key = 'audit_head'";
+            snapshot(folder.path(), kept) == head.head
+        });
+        handle.stop();
     }
 
     #[test]

@@ -220,3 +220,122 @@ fn no_row_is_read_for_somebody_without_any_right_in_the_zone() {
     let read = decide_for("writer.");
     assert!(matches!(read, Err(StoreError::Damaged(_))), "{read:?}");
 }
+
+impl Stage {
+    /// What is told of zones that came by rows alone.
+    fn told(&self, zone: &str) -> String {
+        let sentences = self.thread.unclaimed.sentences().into_iter();
+        sentences.filter(|told| told.contains(zone)).collect()
+    }
+
+    /// As if judging these zones had taken so long, up to now.
+    fn judged_for(&mut self, took: Duration) {
+        let now = Instant::now();
+        self.thread.unclaimed.judged(now - took, now);
+    }
+}
+
+fn zone_row(zone: &str) -> String {
+    let digest = "0".repeat(64);
+    format!("INSERT INTO zone VALUES ('{zone}', 1, 1, '{digest}');")
+}
+
+fn record_row(zone: &str, rtype: &str, rdata: &str) -> String {
+    format!(
+        "INSERT INTO record (zone, owner, ttl, type, rdata)
+         VALUES ('{zone}', '{zone}', 60, '{rtype}', '{rdata}');"
+    )
+}
+
+#[test]
+fn zones_by_rows_alone_that_were_refused_are_judged_again_when_they_have_rested_and_not_before() {
+    let mut stage = Stage::of(&[]);
+    stage.sql(&zone_row("one.test."));
+    stage.thread.turn(Vec::new());
+    let first = stage.told("one.test.");
+    assert!(first.contains("no records"), "{first}");
+
+    stage.judged_for(Duration::from_secs(60));
+    for number in 0..5 {
+        let rdata = format!("192.0.2.{number}");
+        stage.sql(&record_row("one.test.", "A", &rdata));
+        stage.thread.turn(Vec::new());
+        assert_eq!(stage.told("one.test."), first, "it was judged again");
+    }
+    assert!(!stage.thread.is_due(Instant::now()));
+    let next = stage.ask(by("writer.", addition("next")));
+    assert!(matches!(next, Outcome::Committed(_)), "{next:?}");
+    assert_eq!(stage.told("one.test."), first);
+
+    // Nobody commits anything from now on.
+    let rested = Instant::now() + Duration::from_secs(60 * 8);
+    assert!(stage.thread.is_due(rested));
+    stage.judged_for(Duration::ZERO);
+    stage.thread.turn(Vec::new());
+    let second = stage.told("one.test.");
+    assert!(second.contains("no NS"), "{second}");
+    assert!(!stage.thread.is_due(rested), "once is enough");
+}
+
+#[test]
+fn a_zone_by_rows_alone_that_is_new_waits_for_none_that_was_refused() {
+    let mut stage = Stage::of(&[]);
+    stage.sql(&zone_row("one.test."));
+    stage.thread.turn(Vec::new());
+    stage.judged_for(Duration::from_secs(60));
+    stage.sql(&zone_row("two.test."));
+    stage.thread.turn(Vec::new());
+    assert!(!stage.told("two.test.").is_empty());
+    // Nor does it when it is fit.
+    stage.judged_for(Duration::from_secs(60));
+    let zone = "three.test.";
+    let records = [
+        ("SOA", "ns1.a. h.a. 1 3600 600 864000 300"),
+        ("NS", "ns1.a."),
+        ("NS", "ns2.a."),
+    ];
+    let records = records.map(|(rtype, rdata)| record_row(zone, rtype, rdata));
+    let (row, records) = (zone_row(zone), records.concat());
+    stage.sql(&format!("BEGIN; {row} {records} COMMIT;"));
+    stage.thread.turn(Vec::new());
+    let published = stage.thread.publisher.current();
+    assert!(published.zone(&name(zone)).is_some());
+}
+
+#[test]
+fn what_is_told_of_zones_by_rows_alone_outlives_a_group_that_failed() {
+    let mut stage = Stage::of(&[]);
+    stage.sql(&zone_row("one.test."));
+    stage.thread.turn(Vec::new());
+    let told = stage.told("one.test.");
+    assert!(told.contains("no records"), "{told}");
+    let lock = Lock::on(stage.folder.path());
+    let locked = stage.ask(by("writer.", addition("locked")));
+    assert!(matches!(locked, Outcome::Unavailable { .. }), "{locked:?}");
+    drop(lock);
+    let next = stage.ask(by("writer.", addition("next")));
+    assert!(matches!(next, Outcome::Committed(_)), "{next:?}");
+    assert_eq!(stage.told("one.test."), told);
+
+    // One that fails when they have just been judged: its judgement is made anew.
+    stage.judged_for(Duration::from_secs(60));
+    stage.sql(&record_row("one.test.", "A", "192.0.2.1"));
+    stage.thread.turn(Vec::new());
+    assert_eq!(stage.told("one.test."), told);
+    stage.judged_for(Duration::ZERO);
+    let fails = submission(Path::Update, "writer.", addition("fails"));
+    let fails = Submission {
+        actor: crate::guard::Actor {
+            name: panics::BEFORE_THE_COMMIT.to_owned(),
+            ..fails.actor
+        },
+        ..fails
+    };
+    let job = Job::new(fails, Box::new(drop), &stage.thread.counters);
+    stage.thread.survive(|thread| thread.turn(vec![job]));
+    assert_eq!(stage.told("one.test."), told, "it is as if it never was");
+    stage.judged_for(Duration::ZERO);
+    stage.thread.turn(Vec::new());
+    let told = stage.told("one.test.");
+    assert!(told.contains("no NS"), "{told}");
+}

@@ -214,9 +214,16 @@ impl WriterThread {
     /// What the scrub found. It may have seen a file that was just being made: who writes looks again
     /// before anything is held for it.
     pub(super) fn scrubbed(&mut self, report: Report) {
-        if report.has_failed {
+        let unscrubbed = report.failed.map(|why| {
             self.counters.panicked();
-        }
+            let store = self.custody.path().display();
+            tracing::error!(%store, "scrub: it failed in the middle: {why}");
+            format!(
+                "the scrub failed by a fault of the server ({why}): damage to store and snapshot may stay \
+                 unseen until one comes to its end; see the log, and run lastgood verify"
+            )
+        });
+        self.board.set_unscrubbed(unscrubbed);
         match report.store {
             Ok(found) => {
                 let damage = match found.faults.is_empty() {

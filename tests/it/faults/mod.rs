@@ -5,11 +5,13 @@
 //! `rows` and `schema`: what a person with `sqlite3` can do; `files`: what can happen to the files;
 //! `index`: what to the maps of their logs' indexes; `moved`: what to their folder;
 //! `flips`: single bits; `disk`: no room, or somebody who keeps the store locked; `clock`: another
-//! year; `age`: holds that last; `audit`: the book that changes are written into; `serials`: which one ends a hold; `together`: edits and holds of more
+//! year; `age`: holds that last; `behind`: a snapshot older than the store; `audit`: the book that
+//! changes are written into; `serials`: which one ends a hold; `together`: edits and holds of more
 //! than one zone.
 
 mod age;
 mod audit;
+mod behind;
 mod clock;
 mod disk;
 mod files;
