@@ -103,6 +103,7 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
         admin: control(&top, dir)?,
         change: change::Settings {
             store,
+            had_store: false,
             zones: policies,
             keys: keys
                 .iter()
