@@ -2,6 +2,7 @@
 //! where no server runs, and backups made while the store is written to.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +27,7 @@ fn the_status_has_all_there_is_to_know_of_server_and_zones() {
         .expect_ok();
     lab.settle(ZONE);
     assert!(lab.cli(&["status"]).ok(), "a freeze is no trouble");
-    lab.sql("DELETE FROM record WHERE owner = 'api.example.com.' AND type = 'A'");
+    lab.sql(BROKEN);
     let zone = lab.until(ZONE, "holding");
     assert_eq!(zone["serial"], lab.serial("example.com"));
     let ran = lab.cli(&["--json", "status"]);
@@ -275,4 +276,103 @@ fn a_backup_that_cannot_be_made_leaves_nothing_and_names_why() {
     assert_eq!(left, "");
     assert_eq!(lab.state(ZONE), "live");
     assert_eq!(lab.update(ADD), "NOERROR");
+}
+
+/// Where a link leads is where the store is, with its log and its lock.
+#[test]
+fn a_store_and_a_snapshot_that_are_links_are_where_these_lead() {
+    let mut lab = Lab::prepared_demo();
+    for folder in ["data", "disk", "other"] {
+        fs::create_dir(lab.path(folder)).expect("a folder");
+    }
+    let (store, snapshot) = (lab.path("disk/real.db"), lab.path("other/real.db"));
+    symlink(&store, lab.database()).expect("a link");
+    symlink(&snapshot, lab.snapshot()).expect("a link");
+    lab.start();
+    assert_eq!(lab.update(ADD), "NOERROR");
+    lab.settle(ZONE);
+    lab.restart();
+    assert_eq!(lab.data("new.example.com A"), ["192.0.2.1"]);
+    lab.sql(BROKEN);
+    lab.until(ZONE, "holding");
+    lab.cli(&["snapshot", "restore", ZONE]).expect_ok();
+    lab.until(ZONE, "live");
+    lab.stop();
+    // The store goes; the link stays, and so does what it is for.
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{suffix}", store.display()));
+    }
+    lab.start();
+    lab.until(ZONE, "holding");
+    assert_eq!(lab.data("new.example.com A"), ["192.0.2.1"]);
+    lab.cli(&["snapshot", "restore", "--all"]).expect_ok();
+    lab.until(ZONE, "live");
+    assert_eq!(lab.update(ADD), "NOERROR");
+    for (link, file) in [(lab.database(), store), (lab.snapshot(), snapshot)] {
+        assert_eq!(fs::read_link(&link).expect("still a link"), file);
+        assert!(file.is_file());
+    }
+}
+
+const BROKEN: &str = "DELETE FROM record WHERE owner = 'api.example.com.' AND type = 'A'";
+
+#[test]
+fn two_servers_on_one_store_are_one_too_many_by_whatever_name() {
+    let lab = Lab::demo();
+    symlink(lab.database(), lab.path("data/link.db")).expect("a link");
+    let config = lab.read("lastgood.toml");
+    let config = config.replace("data/demo.sock", "data/second.sock");
+    let config = config.replace(&format!(":{}\"", lab.port), ":0\"");
+    for name in ["data/demo.db", "data/../data/demo.db", "data/link.db"] {
+        let mut second = Lab::prepared(&config.replace("data/demo.db", name), &[]);
+        let moved = second.read("lastgood.toml");
+        let there = lab.path("data").display().to_string();
+        second.write(
+            "lastgood.toml",
+            &moved.replace("\"data/", &format!("\"{there}/")),
+        );
+        let error = second.try_start().expect_err("it is in use");
+        assert!(error.contains("is in use by process"), "{name}: {error}");
+    }
+    assert_eq!(lab.update(ADD), "NOERROR");
+}
+
+#[test]
+fn store_snapshot_and_socket_in_one_file_are_an_error_and_nothing_is_touched() {
+    let mut lab = Lab::stopped_demo(ADD);
+    let before = fs::read(lab.database()).expect("the store");
+    let config = lab.read("lastgood.toml");
+    for (from, to, said) in [
+        (
+            "[store]\n",
+            "[store]\nsnapshot = \"data/demo.db\"\n",
+            "the store and the snapshot are one file",
+        ),
+        (
+            "[store]\n",
+            "[store]\nsnapshot = \"./data/../data/demo.db\"\n",
+            "the store and the snapshot are one file",
+        ),
+        (
+            "data/demo.sock",
+            "data/demo.db",
+            "the store and the control socket are one file",
+        ),
+        (
+            "data/demo.sock",
+            "data/demo.snapshot.db",
+            "the snapshot and the control socket are one file",
+        ),
+    ] {
+        let changed = config.replace(from, to);
+        assert_ne!(changed, config);
+        lab.write("lastgood.toml", &changed);
+        let ran = lab.cli(&["serve"]);
+        assert_eq!(ran.code, Some(2), "{ran}");
+        assert!(ran.stderr.contains(said), "{ran}");
+    }
+    assert!(fs::read(lab.database()).expect("the store") == before);
+    lab.write("lastgood.toml", &config);
+    lab.start();
+    assert_eq!(lab.data("new.example.com A"), ["192.0.2.1"]);
 }
