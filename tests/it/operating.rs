@@ -218,6 +218,10 @@ fn a_backup_made_under_load_is_a_state_that_was_and_restoring_it_loses_nothing_a
     let status = lab.until(ZONE, "holding");
     let reason = status["reason"].to_string();
     assert!(reason.contains(&format!("revision {kept}")), "{reason}");
+    let mend = status["mend"].as_str().expect("ways out");
+    for way in ["snapshot restore example.com.", "zone accept example.com."] {
+        assert!(mend.contains(way), "both ways are offered: {mend}");
+    }
     assert_eq!(
         lab.data("n39.example.com A"),
         ["192.0.2.1"],
@@ -375,4 +379,93 @@ fn store_snapshot_and_socket_in_one_file_are_an_error_and_nothing_is_touched() {
     lab.write("lastgood.toml", &config);
     lab.start();
     assert_eq!(lab.data("new.example.com A"), ["192.0.2.1"]);
+}
+
+#[test]
+fn the_ways_out_of_a_hold_taken_twice_or_while_frozen_do_no_harm() {
+    let lab = Lab::demo();
+    assert_eq!(lab.update(ADD), "NOERROR");
+    let forced = ["--override", "min-members", "--reason", "INC-7"];
+    let accept = [&["zone", "accept", ZONE][..], &forced].concat();
+    let restore = ["snapshot", "restore", ZONE];
+    let file = lab.path("served.zone").display().to_string();
+    lab.write(
+        "served.zone",
+        &lab.cli(&["zone", "export", ZONE]).expect_ok(),
+    );
+    let import = ["zone", "import", ZONE, &file];
+    let replace = [&import[..], &["--replace"]].concat();
+    let hold = || {
+        lab.sql(BROKEN);
+        lab.until(ZONE, "holding");
+    };
+
+    hold();
+    lab.cli(&["freeze", "--zone", ZONE, "--reason", "INC-6"])
+        .expect_ok();
+    for words in [&accept[..], &restore, &replace] {
+        let ran = lab.cli(words);
+        assert_eq!(ran.code, Some(1), "{words:?}: {ran}");
+        assert!(ran.stderr.contains("thaw"), "{words:?}: {ran}");
+    }
+    assert_eq!(lab.state(ZONE), "holding");
+    lab.cli(&["thaw", "--zone", ZONE]).expect_ok();
+
+    // An import is judged against what is served, and not against what is broken.
+    assert_eq!(lab.cli(&import).code, Some(1), "it is there");
+    let less = lab.read("served.zone").replace("192.0.2.10", "192.0.2.11");
+    lab.write("less.zone", &less);
+    let less = lab.path("less.zone").display().to_string();
+    let ran = lab.cli(&["zone", "import", ZONE, &less, "--replace"]);
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("min-members"),
+        "{ran}"
+    );
+    assert_eq!(lab.state(ZONE), "holding");
+    let serial = lab.serial("example.com");
+    lab.cli(&replace).expect_ok();
+    lab.until(ZONE, "live");
+    assert!(lab.serial("example.com") > serial);
+
+    hold();
+    lab.cli(&restore).expect_ok();
+    let again = lab.cli(&restore);
+    assert_eq!(again.code, Some(1), "{again}");
+    assert_eq!(lab.data("api.example.com A").len(), 2);
+
+    hold();
+    lab.cli(&accept).expect_ok();
+    let serial = lab.serial("example.com");
+    lab.cli(&accept).expect_ok();
+    assert_eq!(
+        lab.serial("example.com"),
+        serial,
+        "the second time is no change"
+    );
+    assert_eq!(lab.cli(&restore).code, Some(1), "it is too late for that");
+    assert_eq!(lab.data("api.example.com A"), [""; 0]);
+    lab.cli(&["verify"]).expect_ok();
+}
+
+#[test]
+fn the_head_of_the_audit_is_in_the_log_and_proves_later_what_was_not_rewritten() {
+    let serving = Serving::start(Lab::prepared_demo(), ZONE);
+    let lab = serving.stop();
+    let log = lab.read("stderr");
+    let head = log
+        .lines()
+        .rev()
+        .find_map(|line| line.split_once("lastgood verify --head "));
+    let (_, head) = head.unwrap_or_else(|| panic!("a head in {log}"));
+    let head = head.split(' ').next().expect("a word").to_owned();
+    let serving = Serving::start(lab, ZONE);
+    serving
+        .lab
+        .cli(&["freeze", "--reason", "a row more"])
+        .expect_ok();
+    let said = serving.lab.cli(&["verify", "--head", &head]).expect_ok();
+    assert!(said.contains("nothing up to it was rewritten"), "{said}");
+    let lab = serving.stop();
+    lab.sql("DROP TRIGGER audit_update; UPDATE audit SET hash = zeroblob(32) WHERE id = 1;");
+    assert_eq!(lab.cli(&["verify", "--head", &head]).code, Some(1));
 }
