@@ -62,20 +62,27 @@ fn by_number(lab: &Lab, query: &str) -> HashMap<u64, String> {
 
 #[test]
 fn the_snapshot_follows_in_the_order_of_revisions_a_batch_at_a_time() {
+    // More than the serials of one block, by so many clients.
     const UPDATES: u32 = 1_200;
+    const CLIENTS: usize = 4;
     let lab = Lab::demo();
     lab.settle(ZONE);
     let (at, is_over) = (lab.v4(), AtomicBool::new(false));
     let began = Instant::now();
     let seen = thread::scope(|scope| {
         let updates = scope.spawn(|| {
-            for number in 0..UPDATES {
+            let send = |number: u32| {
                 let update = library::update(ZONE, library::demo_key(), false, |section| {
                     section.add_a(&format!("n{number}.example.com."), [192, 0, 2, 1]);
                 });
                 let answer = update.send(at, Transport::Tcp);
                 assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
-            }
+            };
+            thread::scope(|scope| {
+                for client in 0..CLIENTS {
+                    scope.spawn(move || (0..UPDATES).skip(client).step_by(CLIENTS).for_each(send));
+                }
+            });
             is_over.store(true, Ordering::Relaxed);
         });
         let mut seen: Vec<(Seen, u32)> = Vec::new();
