@@ -77,6 +77,9 @@ use crate::zone::{Reader, Writer};
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub store: store::Settings,
+    /// There was a store once: where neither it nor the snapshot is there, both were lost, and this is
+    /// no first start. Told by whoever holds the lock.
+    pub had_store: bool,
     pub zones: Vec<ZonePolicy>,
     pub keys: Vec<(Name, Vec<Permit>)>,
     /// Submissions that may wait; one more is answered SERVFAIL.

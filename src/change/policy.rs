@@ -309,6 +309,7 @@ mod tests {
     fn a_stanza_that_vanished_leaves_its_policy() {
         let kept = from_json(&serde_json::to_string(&[policy(2, &[Rtype::A], &[])]).unwrap());
         let settings = Settings {
+            had_store: false,
             store: crate::store::Settings {
                 path: "x".into(),
                 snapshot: "y".into(),

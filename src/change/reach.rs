@@ -148,6 +148,7 @@ mod tests {
             ..ZonePolicy::default_for(name(origin))
         });
         let settings = Settings {
+            had_store: false,
             store: crate::store::Settings {
                 path: "x".into(),
                 snapshot: "y".into(),

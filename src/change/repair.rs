@@ -105,6 +105,14 @@ pub(super) fn restore_hint(zone: &Name) -> String {
     format!("# or, to write the rows anew from what is served: lastgood snapshot restore {zone}")
 }
 
+/// Before what else helps where nothing is left of any zone.
+pub(super) fn lost_hint(store: &std::path::Path) -> String {
+    format!(
+        "# put a whole copy of the database back at {}\n# or, to begin anew from a file: ",
+        store.display()
+    )
+}
+
 /// For a zone that the store never had.
 pub(super) fn first_import_hint(zone: &Name) -> String {
     format!("lastgood zone import {zone} FILE")

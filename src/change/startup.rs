@@ -74,7 +74,7 @@ pub(super) struct Opened {
 }
 
 /// Opens store and snapshot. A store is created only where neither was ever seen.
-pub(super) fn open(settings: &Settings) -> Opened {
+pub(super) fn open(settings: &Settings, had_store: bool) -> Opened {
     let was_there = Snapshot::is_there(&settings.snapshot);
     if !was_there {
         // Now or never: while running, a folder that is gone was moved away, and may come back.
@@ -88,7 +88,7 @@ pub(super) fn open(settings: &Settings) -> Opened {
         }
         Err(_) => None,
     };
-    let store = match was_there {
+    let store = match was_there || had_store {
         true => Store::open_existing(settings),
         false => Store::open(settings),
     };

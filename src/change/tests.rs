@@ -26,6 +26,7 @@ pub(super) fn record(owner: &str, rtype: Rtype, text: &str) -> Record {
 
 pub(super) fn settings(dir: &FilePath) -> Settings {
     Settings {
+        had_store: false,
         store: store::Settings {
             path: dir.join("lastgood.db"),
             snapshot: dir.join("lastgood.snapshot.db"),

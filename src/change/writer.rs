@@ -109,7 +109,7 @@ impl WriterThread {
             store,
             snapshot,
             mut snapshot_unfit,
-        } = startup::open(&settings.store);
+        } = startup::open(&settings.store, settings.had_store);
         let keepsake = Keepsake::read(snapshot).unwrap_or_else(|error| {
             tracing::error!(snapshot = %settings.store.snapshot.display(), "snapshot: {error}");
             snapshot_unfit = true;

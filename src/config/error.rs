@@ -60,6 +60,13 @@ pub enum ConfigError {
         name: String,
         reason: SecretError,
     },
+    #[error("{}: {first} and {second} are one file: {}", file.display(), path.display())]
+    OneFile {
+        file: PathBuf,
+        first: String,
+        second: String,
+        path: PathBuf,
+    },
     #[error("{}: {reason}", file.display())]
     Keys { file: Arc<Path>, reason: String },
 }

@@ -1,11 +1,12 @@
 //! The configuration file: TOML in, each room's own `Settings` out.
 //!
 //! Read in order: `stanza`, `server` and `limits` (which keys there are and what they mean), `section`
-//! (reading a table so that every error names file, line and key), `secret` (key files), `error`.
+//! (reading a table so that every error names file, line and key), `secret` (key files), `files`, `error`.
 //! Not here: acting on any of it (`server`). Secrets are read when a server starts and not before,
 //! so that a command which only wants the control socket needs no right to them.
 
 mod error;
+mod files;
 mod limits;
 mod secret;
 mod section;

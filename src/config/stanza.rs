@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::files;
 use super::limits;
 use super::secret::{self, Secret};
 use super::section::{Entry, Section, Source};
@@ -95,14 +96,22 @@ pub(super) fn read(text: &str, file: &Path, dir: &Path) -> Result<Config, Config
     unique_keys(&keys, &top)?;
     let warnings = keys.iter().flat_map(KeyStanza::warnings).collect();
     let store = store_settings(&top, dir)?;
+    let admin = control(&top, dir)?;
+    let paths = [
+        ("the store", &*store.path),
+        ("the snapshot", &store.snapshot),
+        ("the control socket", &admin.socket),
+    ];
+    files::apart(&source.file, paths)?;
     Ok(Config {
         file: source.file.clone(),
         log,
         wire,
         store: store.clone(),
-        admin: control(&top, dir)?,
+        admin,
         change: change::Settings {
             store,
+            had_store: false,
             zones: policies,
             keys: keys
                 .iter()
@@ -136,9 +145,10 @@ fn store_settings(top: &Section<'_>, dir: &Path) -> Result<store::Settings, Conf
     let path = path_of(section.as_ref(), "path", dir)?;
     let path = path.unwrap_or_else(|| dir.join("data/lastgood.db"));
     let snapshot = path_of(section.as_ref(), "snapshot", dir)?;
+    let snapshot = snapshot.unwrap_or_else(|| path.with_extension("snapshot.db"));
     Ok(store::Settings {
-        snapshot: snapshot.unwrap_or_else(|| path.with_extension("snapshot.db")),
-        path,
+        snapshot: files::followed(snapshot),
+        path: files::followed(path),
         busy_timeout_ms: BUSY_TIMEOUT_MS,
         retention: retention(section.as_ref())?,
     })

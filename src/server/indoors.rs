@@ -21,7 +21,7 @@ pub struct Indoors {
 
 impl Indoors {
     /// Serves the control socket alone. No file of a zone is brought in.
-    pub fn open(config: &Config, lock: StoreLock) -> Result<Indoors, StartError> {
+    pub fn open(config: &Config, mut lock: StoreLock) -> Result<Indoors, StartError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -30,12 +30,8 @@ impl Indoors {
         let listener = admin::Listener::bind(&config.admin.socket)?;
         let (writer, reader) = zone::pointer();
         let counters = metrics::Counters::default();
-        let started = change::start(
-            config.change.clone(),
-            counters.clone(),
-            writer,
-            reader.clone(),
-        );
+        let started =
+            super::open_store(config, &mut lock, counters.clone(), writer, reader.clone());
         let change = started.handle;
         let keys: HashSet<Name> = config.keys.iter().map(|key| key.name.clone()).collect();
         let server = admin::Server {

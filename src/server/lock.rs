@@ -13,8 +13,12 @@ use crate::store::strangers;
 /// The right to open a store. The kernel takes it back when the process ends, however it ends.
 #[derive(Debug)]
 pub struct StoreLock {
-    _file: Flock<File>,
+    file: Flock<File>,
+    had_store: bool,
 }
+
+/// The second line of the file, behind the process that has the lock, from when there was a store on.
+const HAD_STORE: &str = "there was a store here";
 
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -54,9 +58,13 @@ impl StoreLock {
                 _ => io_error(reason),
             })?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut lock) => {
-                note_holder(&mut lock).map_err(io_error)?;
-                Ok(StoreLock { _file: lock })
+            Ok(file) => {
+                let mut lock = StoreLock {
+                    had_store: had_store(&file).map_err(io_error)?,
+                    file,
+                };
+                lock.write().map_err(io_error)?;
+                Ok(lock)
             }
             Err((file, Errno::EWOULDBLOCK)) => Err(LockError::Held {
                 store: store.to_owned(),
@@ -65,6 +73,36 @@ impl StoreLock {
             Err((_, error)) => Err(io_error(error.into())),
         }
     }
+
+    /// Whether there was a store once. Where it is gone, and the snapshot with it, nothing else tells
+    /// that from a first start, at which zone files are imported.
+    pub fn had_store(&self) -> bool {
+        self.had_store
+    }
+
+    /// There is a store now.
+    pub fn note_store(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.had_store, true) {
+            true => Ok(()),
+            false => self.write(),
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        let mut text = format!("{}\n", std::process::id());
+        if self.had_store {
+            text = text + HAD_STORE + "\n";
+        }
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+fn had_store(file: &File) -> io::Result<bool> {
+    let mut text = Vec::new();
+    file.take(1_000).read_to_end(&mut text)?;
+    Ok(text.split(|octet| *octet == b'\n').nth(1) == Some(HAD_STORE.as_bytes()))
 }
 
 fn beside(store: &Path) -> PathBuf {
@@ -73,16 +111,11 @@ fn beside(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn note_holder(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())
-}
-
 fn holder(file: File) -> String {
     let mut text = String::new();
-    match file.take(20).read_to_string(&mut text) {
-        Ok(_) if !text.trim().is_empty() => format!("process {}", text.trim()),
+    let read = file.take(20).read_to_string(&mut text);
+    match (read, text.lines().next()) {
+        (Ok(_), Some(process)) => format!("process {}", process.trim()),
         _ => "another process".to_owned(),
     }
 }
@@ -101,5 +134,21 @@ mod tests {
         assert!(error.ends_with(&told), "{error}");
         drop(lock);
         StoreLock::take(&store).unwrap();
+    }
+
+    #[test]
+    fn that_there_was_a_store_is_known_to_whoever_takes_the_lock_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("lastgood.db");
+        assert!(!StoreLock::take(&store).unwrap().had_store());
+        assert!(!StoreLock::take(&store).unwrap().had_store());
+        StoreLock::take(&store).unwrap().note_store().unwrap();
+        let lock = StoreLock::take(&store).unwrap();
+        assert!(lock.had_store());
+        let error = StoreLock::take(&store).unwrap_err().to_string();
+        let told = format!("is in use by process {}", std::process::id());
+        assert!(error.ends_with(&told), "{error}");
+        drop(lock);
+        assert!(StoreLock::take(&store).unwrap().had_store());
     }
 }

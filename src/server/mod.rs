@@ -125,7 +125,7 @@ fn begin(
     }
     let keys = Arc::new(ArcSwap::from_pointee(keys));
     let config = Arc::new(config);
-    let lock = StoreLock::take(&config.store.path)?;
+    let mut lock = StoreLock::take(&config.store.path)?;
     let open_files = limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -145,7 +145,7 @@ fn begin(
     let window = config.admin.metrics.map(bind_metrics).transpose()?;
     let (window, metrics) = window.unzip();
     let counters = metrics::Counters::default();
-    let (change, reader, waiting) = open_zones(&config, counters.clone())?;
+    let (change, reader, waiting) = open_zones(&config, &mut lock, counters.clone())?;
     for warning in idle_permits(&config, &reader) {
         tracing::warn!("{warning}");
     }
@@ -215,14 +215,36 @@ fn bind_metrics(address: SocketAddr) -> Result<(admin::Window, SocketAddr), Star
         .map_err(|reason| StartError::Metrics { address, reason })
 }
 
+/// Serves what store or snapshot hold. A store is made where there never was one.
+fn open_store(
+    config: &Config,
+    lock: &mut StoreLock,
+    counters: metrics::Counters,
+    writer: zone::Writer,
+    reader: Reader,
+) -> change::Started {
+    let settings = change::Settings {
+        had_store: lock.had_store(),
+        ..config.change.clone()
+    };
+    let started = change::start(settings, counters, writer, reader);
+    if config.store.path.exists()
+        && let Err(error) = lock.note_store()
+    {
+        tracing::warn!(store = %config.store.path.display(), "the lock of the store: {error}");
+    }
+    started
+}
+
 /// Serves what store or snapshot hold, and imports what neither has ever known. Also the zones of
 /// which nothing could be imported.
 fn open_zones(
     config: &Config,
+    lock: &mut StoreLock,
     counters: metrics::Counters,
 ) -> Result<(change::Handle, Reader, Vec<Name>), StartError> {
     let (writer, reader) = zone::pointer();
-    let started = change::start(config.change.clone(), counters, writer, reader.clone());
+    let started = open_store(config, lock, counters, writer, reader.clone());
     let serves = reader.load().zones().any(|served| served.zone().is_some());
     let mut brought = import::missing(config, &started.unknown, &started.handle, &reader);
     for zone in &brought.lacking {

@@ -149,6 +149,10 @@ fn log(report: &ReloadReport) {
             each(weaker, |text| {
                 tracing::error!("reload: less protection: {text}");
             });
+            // A signal has nobody to say it to but the log.
+            if unmet.is_empty() && !weaker.is_empty() {
+                tracing::error!("reload: to let less protection in: lastgood reload --weaker");
+            }
         }
         ReloadReport::Unreadable { reason } | ReloadReport::Unavailable { reason } => {
             tracing::error!("reload failed, what was in force stays: {reason}");

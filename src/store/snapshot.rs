@@ -97,7 +97,13 @@ impl Snapshot {
             return Err(StoreError::Gone(path.to_owned()));
         }
         index::look_at(path)?;
-        Snapshot::checked(connect(path, OpenFlags::empty())?, path)
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        super::open::harden(&connection, BUSY_MS)?;
+        // What is not ours is to stay as it was found.
+        let snapshot = Snapshot::checked(connection, path)?;
+        write_ahead(&snapshot.connection)?;
+        Ok(snapshot)
     }
 
     fn checked(connection: Connection, path: &Path) -> Result<Snapshot, StoreError> {
@@ -330,17 +336,14 @@ fn damaged(reason: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(reason.to_string())
 }
 
-fn connect(path: &Path, create: OpenFlags) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
-    let connection = Connection::open_with_flags(path, flags)?;
-    super::open::harden(&connection, BUSY_MS)?;
+fn write_ahead(connection: &Connection) -> Result<(), StoreError> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(damaged(format!("its journal mode stays {mode}, not WAL")));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
-    Ok(connection)
+    Ok(())
 }
 
 fn delete_zone(connection: &Connection, origin: &Name) -> Result<(), StoreError> {

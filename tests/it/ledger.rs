@@ -387,24 +387,12 @@ fn the_past_is_pruned_by_a_server_that_is_idle_and_still_verifies() {
             })
             .expect("a revision");
         tx.add_audit(NewAudit {
-            at_unix_us: 1_000_000,
-            path: "update",
-            actor: "key old.",
-            source: None,
-            transport: None,
             zone: Some(&zone),
             base_revision: Some(revision - 1),
             revision: Some(revision),
             old_serial: row.serial,
             new_serial: row.serial,
-            outcome: "committed",
-            rule: None,
-            reason: "",
-            rcode: "NOERROR",
-            ede: None,
-            mac: None,
-            detail: serde_json::json!({}),
-            duration_us: 1,
+            ..old_row()
         })
         .expect("an audit row");
     }
@@ -415,7 +403,7 @@ fn the_past_is_pruned_by_a_server_that_is_idle_and_still_verifies() {
     let count = || lab.sql("SELECT count(*) FROM revision WHERE zone = 'example.com.';");
     assert_eq!(count().trim(), "1801");
     lab.stop();
-    lab.sql("UPDATE revision SET at_us = 1000000;");
+    lab.sql("UPDATE revision SET at_us = 1000000 WHERE zone = 'example.com.';");
     whole_but_for_the_first(&lab);
     lab.start();
     let count = || lab.sql("SELECT count(*) FROM revision WHERE zone = 'example.com.';");
@@ -430,7 +418,68 @@ fn the_past_is_pruned_by_a_server_that_is_idle_and_still_verifies() {
         "{ran}"
     );
     assert!(lab.cli(&["diff", "example.com.", "801", "1801"]).ok());
+    // The altered revision has gone.
+    whole(&lab.cli(&["verify"]));
     assert_eq!(lab.update(ADD), "NOERROR");
+}
+
+/// An audit row of 1970.
+fn old_row() -> NewAudit<'static> {
+    NewAudit {
+        at_unix_us: 1_000_000,
+        path: "update",
+        actor: "key old.",
+        source: None,
+        transport: None,
+        zone: None,
+        base_revision: None,
+        revision: None,
+        old_serial: None,
+        new_serial: None,
+        outcome: "committed",
+        rule: None,
+        reason: "",
+        rcode: "NOERROR",
+        ede: None,
+        mac: None,
+        detail: serde_json::json!({}),
+        duration_us: 1,
+    }
+}
+
+#[test]
+fn an_audit_that_was_pruned_has_a_checkpoint_and_a_head_of_before_still_proves_it() {
+    let mut lab = Lab::prepared_demo();
+    fs::create_dir(lab.path("data")).expect("a folder");
+    let mut store = Store::open(&settings(&lab)).expect("a store");
+    let tx = store.begin().expect("a transaction");
+    for _ in 0..1_300 {
+        tx.add_audit(old_row()).expect("an audit row");
+    }
+    tx.commit().expect("committed");
+    store.close().expect("closed");
+    let head = lab.cli(&["--json", "verify"]).json()["head"].clone();
+    let head = head.as_str().expect("a hash");
+    lab.start();
+    let verified = eventually("the audit is pruned, and whole", || {
+        let ran = lab.cli(&["--json", "verify", "--head", head]);
+        match ran.ok() && ran.json()["audit_pruned"].as_u64() > Some(0) {
+            true => Ok(ran.json()),
+            false => Err(ran.to_string()),
+        }
+    });
+    assert_eq!(verified["audit_pruned"], 302, "{verified}");
+    // A thousand of before, and the row that tells of the others.
+    assert_eq!(verified["audit_rows"], 1_001, "{verified}");
+    assert_eq!(verified["witness"]["id"], 1_300, "{verified}");
+    let checkpoint = lab.sql("SELECT detail FROM audit WHERE outcome = 'checkpoint'");
+    assert!(checkpoint.contains("\"pruned\":302"), "{checkpoint}");
+    // One that was taken away by hand is missed all the same.
+    lab.stop();
+    lab.sql("DROP TRIGGER audit_delete; DELETE FROM audit WHERE id = (SELECT min(id) FROM audit)");
+    let ran = lab.cli(&["verify"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("missing"), "{ran}");
 }
 
 /// The hand that made the first revision older is seen.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::change::account::Moment;
 use crate::change::custody::Loss;
-use crate::change::{admission, known, policy, startup};
+use crate::change::{admission, known, policy, repair, startup};
 use crate::publish::Since;
 use crate::store::{Accepted, RETRANSMIT_US};
 
@@ -55,11 +55,18 @@ impl WriterThread {
             true => "the store is lost, and the snapshot has no version fit to be served",
             false => "store and snapshot have lost it",
         };
+        let mend = match is_lost {
+            true => repair::lost_hint(self.custody.path()),
+            false => String::new(),
+        };
         unknown.retain(|zone| {
             let is_lost = is_lost || self.lost.contains(zone);
             if is_lost {
-                let mend = format!("lastgood zone import {zone} FILE");
-                turn.hold(zone, reason, mend);
+                turn.hold(
+                    zone,
+                    reason,
+                    mend.clone() + &repair::first_import_hint(zone),
+                );
             }
             !is_lost
         });

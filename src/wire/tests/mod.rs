@@ -138,6 +138,7 @@ fn change_of(
     };
     let settings = change::Settings {
         store,
+        had_store: false,
         zones: vec![policy],
         keys: vec![(name("writer."), vec![anything])],
         queue: 64,

@@ -75,7 +75,7 @@ impl Serving {
         let lock = fs::read_to_string(serving.lab.path("data/demo.db.lock"));
         serving.pid = lock
             .ok()
-            .and_then(|text| text.trim().parse().ok())
+            .and_then(|text| text.lines().next()?.parse().ok())
             .expect("a lock file with a pid");
         serving
     }
