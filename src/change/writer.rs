@@ -1,11 +1,12 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 //!
 //! In `begin` is how it comes to what is served first, in `again` which zones it looks at twice, in
-//! `trouble` what it does about a store that is damaged, full or locked, in `panics` what about a fault
+//! `haste` how it waits for what comes, in `trouble` what it does about a store that is damaged, full or locked, in `panics` what about a fault
 //! of our own.
 
 mod again;
 mod begin;
+mod haste;
 mod panics;
 mod trouble;
 
@@ -35,11 +36,12 @@ use super::upkeep::Upkeep;
 use super::{Job, Order, Outcome, Settings};
 use crate::guard::Freeze;
 use crate::metrics::{Clock, Counters};
-use crate::publish::{Commit, Keeper, KeeperStatus, Publisher};
+use crate::publish::{BEHIND, Commit, Keeper, KeeperStatus, Publisher};
 use crate::rr::Name;
 use crate::store::{Promotion, StoreError, Transaction};
 use crate::zone::{Published, Reader, Writer};
 use again::Again;
+use haste::Haste;
 
 pub(super) use panics::{run_to_the_end, why};
 
@@ -70,6 +72,7 @@ pub(super) struct WriterThread {
     upkeep: Upkeep,
     scrubber: Scrubber,
     trouble: trouble::Trouble,
+    haste: Haste,
     panicked: Option<Instant>,
     /// After a panic: it is not known whether freezes and snapshot have what was committed.
     /// See `panics::level`.
@@ -131,6 +134,7 @@ impl WriterThread {
             upkeep: Upkeep::new(settings.store.retention),
             scrubber: Scrubber::start(settings.store.clone(), settings.scrub, orders, reader),
             trouble: trouble::Trouble::default(),
+            haste: Haste::default(),
             panicked: None,
             is_to_level: false,
             settings,
@@ -172,7 +176,11 @@ impl WriterThread {
                 Order::Scrubbed(report) => reports.push(*report),
                 Order::Stop => stop = true,
             };
-            match incoming.recv_timeout(self.settings.poll) {
+            let wait = match self.keeper.is_behind() {
+                true => BEHIND.min(self.settings.poll),
+                false => self.settings.poll,
+            };
+            match self.haste.next(incoming, wait) {
                 Ok(order) => take(order),
                 Err(RecvTimeoutError::Disconnected) => take(Order::Stop),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -192,6 +200,7 @@ impl WriterThread {
                     thread.reload(reload);
                 }
             });
+            self.haste.is_done();
         }
         self.repeats.end(Instant::now());
         if self.repeats.is_due(Instant::now()) {
@@ -212,6 +221,7 @@ impl WriterThread {
             Ok(Watched::Same) if jobs.is_empty() && !self.is_due(Instant::now()) => {
                 self.counters.store_seen();
                 self.publisher.retire();
+                self.keeper.pass_on();
                 self.probe();
                 self.upkeep.idle(&mut self.custody, &self.board);
                 self.custody.checkpoint_when_due();

@@ -5,6 +5,7 @@
 
 mod rounds;
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,10 @@ use crate::zone::{Reader, ZoneImage};
 
 /// How long promotions are gathered.
 const BATCH: Duration = Duration::from_secs(1);
+/// Commits that the thread is woken for at once, and how long the first of them may wait for that: to
+/// be woken for each would cost more than what there is to do.
+const BEHIND_MAX: usize = 64;
+pub const BEHIND: Duration = Duration::from_millis(20);
 /// How long a serial block waits for the disk before the update that needs it fails.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -72,7 +77,7 @@ impl Commit {
 }
 
 enum Order {
-    Commit(Commit),
+    Commits(Vec<Commit>),
     Value(&'static str, String),
     /// Compare with what is served, and write where it differs.
     CatchUp(HashMap<Name, Since>),
@@ -92,6 +97,9 @@ pub struct Since {
 /// The door to the thread that writes the snapshot.
 pub struct Keeper {
     orders: Sender<Order>,
+    /// Commits that it was not woken for yet, and since when the first of them is here.
+    behind: RefCell<Vec<Commit>>,
+    behind_since: Cell<Instant>,
     report: Arc<Mutex<Report>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -181,6 +189,8 @@ impl Keeper {
             .expect("a thread can be started");
         Keeper {
             orders,
+            behind: RefCell::default(),
+            behind_since: Cell::new(Instant::now()),
             report,
             thread: Some(thread),
         }
@@ -201,10 +211,32 @@ impl Keeper {
         self.send(Order::Examine(why));
     }
 
-    /// Takes over a commit whole.
+    /// Takes over a commit whole; the thread is woken for many at once, or by [`Keeper::pass_on`].
     pub fn committed(&self, commit: Commit) {
-        if !commit.is_empty() {
-            self.send(Order::Commit(commit));
+        if commit.is_empty() {
+            return;
+        }
+        let mut behind = self.behind.borrow_mut();
+        if behind.is_empty() {
+            self.behind_since.set(Instant::now());
+        }
+        behind.push(commit);
+        let is_due = behind.len() >= BEHIND_MAX || self.behind_since.get().elapsed() >= BEHIND;
+        drop(behind);
+        if is_due {
+            self.pass_on();
+        }
+    }
+
+    /// Whether [`Keeper::pass_on`] is to be called within [`BEHIND`].
+    pub fn is_behind(&self) -> bool {
+        !self.behind.borrow().is_empty()
+    }
+
+    pub fn pass_on(&self) {
+        let commits = self.behind.take();
+        if !commits.is_empty() && self.orders.send(Order::Commits(commits)).is_err() {
+            lock(&self.report).trouble = Some("its thread has ended".into());
         }
     }
 
@@ -222,6 +254,7 @@ impl Keeper {
     }
 
     fn send(&self, order: Order) {
+        self.pass_on();
         if self.orders.send(order).is_err() {
             lock(&self.report).trouble = Some("its thread has ended".into());
         }
@@ -231,7 +264,7 @@ impl Keeper {
 impl Drop for Keeper {
     /// Writes what still waits.
     fn drop(&mut self) {
-        let _ = self.orders.send(Order::Stop);
+        self.send(Order::Stop);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -289,83 +322,6 @@ impl Worker {
             };
             self.survive(|worker| worker.work(order));
         }
-    }
-
-    fn take(&mut self, order: Order) {
-        match order {
-            Order::Commit(commit) => {
-                self.accept(commit.accepted);
-                commit
-                    .removed
-                    .into_iter()
-                    .for_each(|zone| self.drop_zone(zone));
-                commit.promoted.into_iter().for_each(|zone| self.add(zone));
-                if let Some(head) = commit.audit_head {
-                    self.set_value("audit_head", head);
-                }
-            }
-            Order::Value(key, value) => {
-                if cfg!(test) && key == FAULTY {
-                    panic!("{key}");
-                }
-                self.set_value(key, value);
-            }
-            Order::Reserve(ceilings, reply) => {
-                let _ = reply.send(self.reserve(ceilings));
-                return;
-            }
-            Order::Examine(why) => return self.examine(&why),
-            Order::CatchUp(since) => return self.catch_up(since),
-            Order::Stop => return,
-        }
-        self.since.get_or_insert_with(Instant::now);
-    }
-
-    fn set_value(&mut self, key: &'static str, value: String) {
-        self.values.insert(key, value);
-        self.values_pending.insert(key);
-    }
-
-    fn drop_zone(&mut self, zone: Name) {
-        self.pending.remove(&zone);
-        let mut report = lock(&self.report);
-        report.zones.remove(&zone);
-        report.waiting.remove(&zone);
-        drop(report);
-        self.removed.insert(zone);
-    }
-
-    fn add(&mut self, promotion: Promotion) {
-        let Promotion {
-            image,
-            revision,
-            extent,
-        } = promotion;
-        let zone = image.origin().clone();
-        lock(&self.report)
-            .waiting
-            .entry(zone.clone())
-            .or_insert_with(Instant::now);
-        self.removed.remove(&zone);
-        let extent = match (
-            self.pending.remove(&zone).map(|earlier| earlier.extent),
-            extent,
-        ) {
-            (Some(Extent::Owners(mut before)), Extent::Owners(more)) => {
-                before.extend(more);
-                Extent::Owners(before)
-            }
-            (None, extent) => extent,
-            _ => Extent::Whole,
-        };
-        self.pending.insert(
-            zone,
-            Promotion {
-                image,
-                revision,
-                extent,
-            },
-        );
     }
 
     fn reserve(&mut self, ceilings: Vec<(Name, u32)>) -> Result<(), String> {

@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use keeper::{Commit, Keeper, KeeperStatus, Since, SnapshotStatus, SnapshotZone};
+pub use keeper::{BEHIND, Commit, Keeper, KeeperStatus, Since, SnapshotStatus, SnapshotZone};
 
 use crate::rr::Name;
 use crate::zone::{Hold, Published, Served, ServedZone, Writer, ZoneImage};

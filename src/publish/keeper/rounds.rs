@@ -37,6 +37,86 @@ impl Worker {
         std::thread::sleep(BATCH / 8);
     }
 
+    pub(super) fn take(&mut self, order: Order) {
+        match order {
+            Order::Commits(commits) => commits.into_iter().for_each(|commit| self.follow(commit)),
+            Order::Value(key, value) => {
+                if cfg!(test) && key == FAULTY {
+                    panic!("{key}");
+                }
+                self.set_value(key, value);
+            }
+            Order::Reserve(ceilings, reply) => {
+                let _ = reply.send(self.reserve(ceilings));
+                return;
+            }
+            Order::Examine(why) => return self.examine(&why),
+            Order::CatchUp(since) => return self.catch_up(since),
+            Order::Stop => return,
+        }
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn follow(&mut self, commit: Commit) {
+        self.accept(commit.accepted);
+        for zone in commit.removed {
+            self.drop_zone(zone);
+        }
+        for promotion in commit.promoted {
+            self.add(promotion);
+        }
+        if let Some(head) = commit.audit_head {
+            self.set_value("audit_head", head);
+        }
+    }
+
+    pub(super) fn set_value(&mut self, key: &'static str, value: String) {
+        self.values.insert(key, value);
+        self.values_pending.insert(key);
+    }
+
+    pub(super) fn drop_zone(&mut self, zone: Name) {
+        self.pending.remove(&zone);
+        let mut report = lock(&self.report);
+        report.zones.remove(&zone);
+        report.waiting.remove(&zone);
+        drop(report);
+        self.removed.insert(zone);
+    }
+
+    pub(super) fn add(&mut self, promotion: Promotion) {
+        let Promotion {
+            image,
+            revision,
+            extent,
+        } = promotion;
+        let zone = image.origin().clone();
+        lock(&self.report)
+            .waiting
+            .entry(zone.clone())
+            .or_insert_with(Instant::now);
+        self.removed.remove(&zone);
+        let extent = match (
+            self.pending.remove(&zone).map(|earlier| earlier.extent),
+            extent,
+        ) {
+            (Some(Extent::Owners(mut before)), Extent::Owners(more)) => {
+                before.extend(more);
+                Extent::Owners(before)
+            }
+            (None, extent) => extent,
+            _ => Extent::Whole,
+        };
+        self.pending.insert(
+            zone,
+            Promotion {
+                image,
+                revision,
+                extent,
+            },
+        );
+    }
+
     pub(super) fn accept(&mut self, accepted: Vec<Arc<Accepted>>) {
         self.accepted_pending += accepted.len();
         self.accepted.extend(accepted);
