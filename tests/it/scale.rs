@@ -151,8 +151,8 @@ impl Stage {
     fn writer_worked_little(what: &str, quiet: Duration, measured: &Measured, rows: u64) {
         let updates = quiet * measured.updates.count() as u32;
         let worked = measured.of("writer").saturating_sub(updates);
-        // What an update costs is not the same from one second to the next.
-        let most = writer_may_work(rows) + updates / 2;
+        // What an update costs is not the same from one second to the next, and more while others work.
+        let most = writer_may_work(rows) + updates;
         println!("  beside the updates the writer worked {worked:.1?}, at most {most:?}");
         assert!(worked <= most, "{what}: the writer worked {worked:?}");
     }

@@ -36,6 +36,10 @@ impl Haste {
         next
     }
 
+    pub fn is_on(&self) -> bool {
+        self.is_hasty
+    }
+
     /// What came is answered.
     pub fn is_done(&mut self) {
         self.done = Some(Instant::now());
