@@ -360,6 +360,46 @@ fn what_a_person_wrote_is_rewritten_as_we_would_have() {
 }
 
 #[test]
+fn one_record_in_several_rows_is_replaced_by_one_row() {
+    let mut s = scratch();
+    // The same record four times, as people may write it.
+    s.by_hand(
+        "INSERT INTO record (zone, owner, ttl, type, rdata) VALUES
+         ('EXAMPLE.com.', 'one.example.com.', 60, 'A', '192.0.2.1'),
+         ('example.com.', 'ONE.example.com.', 60, 'a', '192.0.2.1'),
+         ('example.com.', 'one.example.com.', 60, 'TYPE1', '192.0.2.1'),
+         ('example.com.', 'one.example.com.', 60, 'A', '\\# 4 c0000201')",
+    );
+    let rows = |s: &Scratch| -> Vec<String> {
+        let person = s.person();
+        let mut statement = person
+            .prepare("SELECT ttl || ' ' || type || ' ' || rdata FROM record WHERE owner = 'one.example.com.'")
+            .unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(rows(&s).len(), 4);
+    let before = s.stored();
+    let with = |ttl, address| {
+        let mut records = company();
+        records.push(record("one.example.com.", ttl, Rtype::A, address));
+        image(&records)
+    };
+    assert_eq!(
+        before.digest(),
+        with(60, "192.0.2.1").digest(),
+        "one record"
+    );
+    let after = with(61, "192.0.2.2");
+    commit(&mut s.store, &before, &after, 2);
+    assert_eq!(rows(&s), ["61 A 192.0.2.2"]);
+    // And from then on it is the row that is changed.
+    commit(&mut s.store, &after, &with(62, "192.0.2.3"), 3);
+    assert_eq!(rows(&s), ["62 A 192.0.2.3"]);
+    assert_eq!(s.stored().digest(), with(62, "192.0.2.3").digest());
+}
+
+#[test]
 fn a_ttl_that_could_not_be_read_back_is_not_written() {
     let mut s = scratch();
     let before = s.stored();
