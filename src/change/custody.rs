@@ -265,6 +265,12 @@ impl Custody {
         }
     }
 
+    /// Whether there is a store, and its files are where they were.
+    pub(super) fn is_in_place(&self) -> bool {
+        let store = self.store.as_ref();
+        store.is_some_and(|store| store.check_identity().is_ok())
+    }
+
     pub(super) fn is_condemned(&self) -> bool {
         self.is_condemned
     }

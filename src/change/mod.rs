@@ -273,6 +273,8 @@ pub struct Started {
     /// Zones of the configuration that neither store nor snapshot has ever known: theirs is the
     /// first import.
     pub unknown: Vec<Name>,
+    /// Whether a store could be opened, or made.
+    pub has_store: bool,
 }
 
 /// Opens store and snapshot, publishes what is fit, and starts the writer's thread. A store that
@@ -280,7 +282,7 @@ pub struct Started {
 pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Reader) -> Started {
     let board = Arc::new(board::Board::default());
     let (orders, incoming) = std::sync::mpsc::sync_channel(settings.queue.max(1));
-    let (writer, unknown) = writer::WriterThread::new(
+    let (mut writer, unknown) = writer::WriterThread::new(
         settings,
         counters.clone(),
         publish,
@@ -289,6 +291,7 @@ pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Re
         orders.clone(),
     );
     let (keeper, scrub) = (writer.keeper_status(), writer.bell());
+    let has_store = writer.has_store();
     let told = (board.clone(), counters.clone());
     let thread = std::thread::Builder::new()
         .name("writer".into())
@@ -305,6 +308,7 @@ pub fn start(settings: Settings, counters: Counters, publish: Writer, reader: Re
             counters,
         },
         unknown,
+        has_store,
     }
 }
 

@@ -85,6 +85,7 @@ pub(super) struct WriterThread {
 struct Kept {
     commit: Commit,
     are_values_new: bool,
+    is_policy_new: bool,
     notes: Vec<Note>,
 }
 
@@ -162,6 +163,10 @@ impl WriterThread {
         self.keeper.status()
     }
 
+    pub(super) fn has_store(&mut self) -> bool {
+        self.custody.store().is_some()
+    }
+
     pub(super) fn bell(&self) -> Bell {
         self.scrubber.bell()
     }
@@ -212,8 +217,10 @@ impl WriterThread {
 
     /// Watches the store, then decides what waits.
     fn turn(&mut self, jobs: Vec<Job>) {
-        // The beginning of a transaction looks at the files too, and for whoever else has committed.
-        if self.haste.is_on() && !jobs.is_empty() && self.custody.store().is_some() {
+        // Whatever becomes of the store, or of what is asked.
+        self.keeper.pass_on_late();
+        // Whoever else has committed is found out when the transaction begins.
+        if self.haste.is_on() && !jobs.is_empty() && self.custody.is_in_place() {
             return self.settle(jobs);
         }
         let published = self.publisher.current();
@@ -364,11 +371,12 @@ impl WriterThread {
         let published = self.publisher.current();
         self.known.remember(turn.accepted.iter().cloned());
         let mut removed = turn.removed.iter();
-        if removed.any(|zone| self.policy.orphaned.contains(zone)) {
+        let is_forgotten = removed.any(|zone| self.policy.orphaned.contains(zone));
+        if is_forgotten {
             // No stanza asks for its protection, and there is nothing left to protect.
             reload::forget(&mut self.policy, &published);
             self.reach.take();
-            self.keep_policy();
+            self.board.set_orphaned(&self.policy.orphaned);
         }
         let are_values_new = self.freezes != turn.freezes;
         self.freezes = turn.freezes;
@@ -403,6 +411,7 @@ impl WriterThread {
                 audit_head: turn.audit_head,
             },
             are_values_new,
+            is_policy_new: is_forgotten,
             notes: turn.notes,
         }
     }
@@ -412,6 +421,7 @@ impl WriterThread {
         let Kept {
             commit,
             are_values_new,
+            is_policy_new,
             notes,
         } = kept;
         notes.iter().for_each(turn::log);
@@ -426,6 +436,9 @@ impl WriterThread {
         self.keeper.committed(commit);
         if is_less_lost {
             self.keep_lost();
+        }
+        if is_policy_new {
+            self.keep_policy();
         }
         if are_values_new {
             self.keep_values();

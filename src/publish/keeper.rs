@@ -233,6 +233,13 @@ impl Keeper {
         !self.behind.borrow().is_empty()
     }
 
+    /// As [`Keeper::pass_on`], where the first of them has waited for long enough.
+    pub fn pass_on_late(&self) {
+        if self.is_behind() && self.behind_since.get().elapsed() >= BEHIND {
+            self.pass_on();
+        }
+    }
+
     pub fn pass_on(&self) {
         let commits = self.behind.take();
         if !commits.is_empty() && self.orders.send(Order::Commits(commits)).is_err() {

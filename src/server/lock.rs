@@ -89,13 +89,14 @@ impl StoreLock {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
         let mut text = format!("{}\n", std::process::id());
         if self.had_store {
             text = text + HAD_STORE + "\n";
         }
-        self.file.write_all(text.as_bytes())
+        // The line is never missing in between: the one before it may be longer or shorter.
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())?;
+        self.file.set_len(text.len() as u64)
     }
 }
 

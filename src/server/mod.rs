@@ -228,7 +228,7 @@ fn open_store(
         ..config.change.clone()
     };
     let started = change::start(settings, counters, writer, reader);
-    if config.store.path.exists()
+    if started.has_store
         && let Err(error) = lock.note_store()
     {
         tracing::warn!(store = %config.store.path.display(), "the lock of the store: {error}");

@@ -79,7 +79,13 @@ impl SlowPath {
                     envelope,
                     request,
                 } = datagram;
-                take_datagram(&service, &request, envelope, &door);
+                // One that went wrong must not end the way of all others.
+                let taken = catch_unwind(AssertUnwindSafe(|| {
+                    take_datagram(&service, &request, envelope, &door);
+                }));
+                if taken.is_err() {
+                    error!(source = %envelope.peer, "a request caused a panic and gets no answer");
+                }
                 waiting.fetch_sub(1, Ordering::Release);
             }
         });

@@ -45,3 +45,13 @@ impl Haste {
         self.done = Some(Instant::now());
     }
 }
+
+#[cfg(test)]
+impl Haste {
+    pub fn on() -> Haste {
+        Haste {
+            is_hasty: true,
+            done: Some(Instant::now()),
+        }
+    }
+}

@@ -339,3 +339,55 @@ fn what_is_told_of_zones_by_rows_alone_outlives_a_group_that_failed() {
     let told = stage.told("one.test.");
     assert!(told.contains("no NS"), "{told}");
 }
+
+/// Turns without anything to do, until the snapshot's thread was told of all.
+fn rest(stage: &mut Stage) {
+    let began = Instant::now();
+    while stage.thread.keeper.is_behind() {
+        assert!(began.elapsed() < Duration::from_secs(20), "kept back");
+        stage.thread.turn(Vec::new());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_was_committed_goes_to_the_snapshot_though_the_store_is_lost_right_after() {
+    let mut stage = Stage::of(&[]);
+    rest(&mut stage);
+    let done = stage.ask(submission(Path::Update, "writer.", addition("late")));
+    assert!(matches!(done, Outcome::Committed(_)), "{done:?}");
+    for suffix in ["", "-wal", "-shm"] {
+        std::fs::remove_file(stage.folder.path().join(format!("lastgood.db{suffix}"))).unwrap();
+    }
+    stage.thread.turn(Vec::new());
+    assert!(stage.is_held());
+    rest(&mut stage);
+}
+
+#[test]
+fn what_was_committed_goes_to_the_snapshot_though_what_comes_after_changes_nothing() {
+    let mut stage = Stage::of(&[]);
+    rest(&mut stage);
+    let update = || submission(Path::Update, "writer.", addition("late"));
+    let done = stage.ask(update());
+    assert!(matches!(done, Outcome::Committed(_)), "{done:?}");
+    let began = Instant::now();
+    while stage.thread.keeper.is_behind() {
+        assert!(began.elapsed() < Duration::from_secs(20), "kept back");
+        let again = stage.ask(update());
+        assert!(matches!(again, Outcome::Unchanged { .. }), "{again:?}");
+    }
+}
+
+#[test]
+fn a_store_that_goes_while_updates_come_one_right_after_the_other_holds_at_once() {
+    let mut stage = Stage::of(&[]);
+    let update = |owner: &str| submission(Path::Update, "writer.", addition(owner));
+    let done = stage.ask(update("one"));
+    assert!(matches!(done, Outcome::Committed(_)), "{done:?}");
+    std::fs::remove_file(stage.folder.path().join("lastgood.db")).unwrap();
+    stage.thread.haste = Haste::on();
+    let refused = stage.ask(update("two"));
+    assert!(matches!(refused, Outcome::Refused(_)), "{refused:?}");
+    assert!(stage.is_held());
+}
