@@ -502,7 +502,7 @@ fn files_that_belong_to_root_are_named_with_the_line_that_gives_them_back() {
         .uid()
         != 0
     {
-        eprintln!("SKIPPED: only root can give files away");
+        programs::not_here("only root can give files away");
         return;
     }
     let mut lab = lab;
@@ -534,7 +534,7 @@ fn files_that_belong_to_root_are_named_with_the_line_that_gives_them_back() {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let Ok(mut child) = command.spawn() else {
-        eprintln!("SKIPPED: there is no setpriv to become another user");
+        programs::not_here("there is no setpriv to become another user");
         return;
     };
     let line = format!("sudo chown nobody:nogroup {}", lab.database().display());
@@ -549,7 +549,7 @@ fn files_that_belong_to_root_are_named_with_the_line_that_gives_them_back() {
         }
     });
     if found.is_none() {
-        eprintln!("SKIPPED: another user cannot run the program where it lies");
+        programs::not_here("another user cannot run the program where it lies");
         return;
     }
     chown(lab.database(), Some(somebody), Some(somebody)).expect("root may");

@@ -457,7 +457,7 @@ fn a_server_that_aborts_leaves_no_core() {
     lab.shell(&format!("mkfifo {}", pipe.display()));
     other.arg(&mark).arg(&pipe).current_dir(lab.path(""));
     if !aborted(other, || mark.exists()).core_dumped() {
-        eprintln!("SKIPPED: no process leaves a core here");
+        programs::not_here("no process leaves a core");
         return;
     }
     let served = lab.command(&["serve"]);

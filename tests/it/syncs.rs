@@ -29,7 +29,7 @@ impl Traced {
             .args(["-f", "-o", "/dev/null", "true"])
             .output();
         if !probe.is_ok_and(|ran| ran.status.success()) {
-            eprintln!("SKIPPED: strace cannot trace here, so no sync was counted");
+            programs::not_here("strace cannot trace, so no sync was counted");
             return None;
         }
         let lab = Lab::prepared_demo();

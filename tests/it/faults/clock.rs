@@ -16,7 +16,9 @@ fn preload() -> Option<String> {
     );
     let path = found.stdout.trim().to_owned();
     if path.is_empty() {
-        eprintln!("NOT TESTED, for lack of libfaketime (tests/install has it): {found}");
+        programs::not_here(format!(
+            "for lack of libfaketime (tests/install has it): {found}"
+        ));
         return None;
     }
     Some(path)

@@ -20,7 +20,7 @@ impl Small {
             .arg(&at);
         let ran = programs::run(&mut mount, "");
         if !ran.ok() {
-            eprintln!("NOT TESTED, for lack of the right to mount a tmpfs: {ran}");
+            programs::not_here(format!("for lack of the right to mount a tmpfs: {ran}"));
             return None;
         }
         Some(Small(at))

@@ -10,6 +10,16 @@ use std::time::{Duration, Instant};
 /// No client needs more than a fraction of this.
 const BOUND: Duration = Duration::from_secs(30);
 
+/// Says why a test cannot run on this machine. Where `CI` is true it has to run, and fails.
+#[track_caller]
+pub fn not_here(why: impl fmt::Display) {
+    eprintln!("NOT TESTED: {why}");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "not tested, and CI=true: {why}"
+    );
+}
+
 /// What a program did.
 #[derive(Clone, Debug)]
 pub struct Ran {

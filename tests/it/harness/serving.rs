@@ -44,7 +44,7 @@ impl Serving {
         let mut probe = Command::new("strace");
         let probe = probe.args(["-f", "-o", "/dev/null", "true"]).output();
         if !probe.is_ok_and(|ran| ran.status.success()) {
-            eprintln!("SKIPPED: strace cannot trace here");
+            programs::not_here("strace cannot trace here");
             return None;
         }
         let served = lab.command(&["serve"]);
