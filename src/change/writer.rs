@@ -1,8 +1,8 @@
 //! The writer's thread: one group of submissions, one transaction, one swap.
 //!
 //! In `begin` is how it comes to what is served first, in `again` which zones it looks at twice, in
-//! `haste` how it waits for what comes, in `trouble` what it does about a store that is damaged, full or locked, in `panics` what about a fault
-//! of our own.
+//! `haste` how it waits for what comes, in `trouble` what it does about a store that is damaged, full
+//! or locked, in `panics` what about a fault of our own.
 
 mod again;
 mod begin;

@@ -247,13 +247,19 @@ fn record_row(zone: &str, rtype: &str, rdata: &str) -> String {
     )
 }
 
-#[test]
-fn zones_by_rows_alone_that_were_refused_are_judged_again_when_they_have_rested_and_not_before() {
+/// Somebody has put in a row for `one.test.`, and no records; also what is told of that.
+fn with_a_zone_by_rows_alone() -> (Stage, String) {
     let mut stage = Stage::of(&[]);
     stage.sql(&zone_row("one.test."));
     stage.thread.turn(Vec::new());
-    let first = stage.told("one.test.");
-    assert!(first.contains("no records"), "{first}");
+    let told = stage.told("one.test.");
+    assert!(told.contains("no records"), "{told}");
+    (stage, told)
+}
+
+#[test]
+fn zones_by_rows_alone_that_were_refused_are_judged_again_when_they_have_rested_and_not_before() {
+    let (mut stage, first) = with_a_zone_by_rows_alone();
 
     stage.judged_for(Duration::from_secs(60));
     for number in 0..5 {
@@ -304,11 +310,7 @@ fn a_zone_by_rows_alone_that_is_new_waits_for_none_that_was_refused() {
 
 #[test]
 fn what_is_told_of_zones_by_rows_alone_outlives_a_group_that_failed() {
-    let mut stage = Stage::of(&[]);
-    stage.sql(&zone_row("one.test."));
-    stage.thread.turn(Vec::new());
-    let told = stage.told("one.test.");
-    assert!(told.contains("no records"), "{told}");
+    let (mut stage, told) = with_a_zone_by_rows_alone();
     let lock = Lock::on(stage.folder.path());
     let locked = stage.ask(by("writer.", addition("locked")));
     assert!(matches!(locked, Outcome::Unavailable { .. }), "{locked:?}");
