@@ -25,6 +25,8 @@ use crate::zone::{Reader, ZoneImage};
 
 /// How long promotions are gathered.
 const BATCH: Duration = Duration::from_secs(1);
+/// The same where a zone is among them that the file has never had: until then nothing stands behind it.
+const BATCH_OF_NEW: Duration = Duration::from_millis(50);
 /// Commits that the thread is woken for at once, and how long the first of them may wait for that: to
 /// be woken for each would cost more than what there is to do.
 const BEHIND_MAX: usize = 64;
@@ -176,6 +178,7 @@ impl Keeper {
             accepted_pending: 0,
             ceilings,
             since: None,
+            has_new: false,
             has_failed: false,
             report: report.clone(),
         };
@@ -305,6 +308,8 @@ struct Worker {
     ceilings: HashMap<Name, u32>,
     /// When the oldest of what is pending came.
     since: Option<Instant>,
+    /// Zones wait that the file has never had.
+    has_new: bool,
     /// It panicked: what it knows of the file is not to be trusted.
     has_failed: bool,
     report: Arc<Mutex<Report>>,
@@ -313,9 +318,9 @@ struct Worker {
 impl Worker {
     fn run(&mut self, incoming: &Receiver<Order>) {
         loop {
-            let wait = self
-                .since
-                .map_or(BATCH * 5, |since| BATCH.saturating_sub(since.elapsed()));
+            let wait = self.since.map_or(BATCH * 5, |since| {
+                self.batch().saturating_sub(since.elapsed())
+            });
             let order = match incoming.recv_timeout(wait) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     self.survive(Worker::flush);

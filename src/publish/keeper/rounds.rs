@@ -15,8 +15,21 @@ impl Worker {
         if self.file.is_some() && !self.is_ours() {
             self.begin_anew("it is no longer whole on its path");
         }
-        if self.since.is_some_and(|since| since.elapsed() >= BATCH) {
+        if self
+            .since
+            .is_some_and(|since| since.elapsed() >= self.batch())
+        {
+            // Where it fails it is tried again, but not as often.
+            self.has_new = false;
             self.flush();
+        }
+    }
+
+    /// How long what came first may wait for what comes after it.
+    pub(super) fn batch(&self) -> Duration {
+        match self.has_new {
+            true => BATCH_OF_NEW,
+            false => BATCH,
         }
     }
 
@@ -63,6 +76,8 @@ impl Worker {
             self.drop_zone(zone);
         }
         for promotion in commit.promoted {
+            let zone = promotion.image.origin();
+            self.has_new |= !lock(&self.report).zones.contains_key(zone);
             self.add(promotion);
         }
         if let Some(head) = commit.audit_head {

@@ -70,6 +70,30 @@ fn begun(path: &Path, reader: Reader) -> Keeper {
     keeper
 }
 
+/// How long a zone waits that the snapshot has never had, behind something that waits already.
+fn first_promotion() -> Duration {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, reader) = pointer();
+    let keeper = Keeper::start(dir.path().join("s.db"), HashMap::new(), reader);
+    keeper.keep("policies", "[]".into());
+    writer.replace(live(&Published::default(), image(2), 2));
+    let start = Instant::now();
+    keeper.committed(second(Extent::Whole));
+    keeper.pass_on();
+    while keeper.status().status().zones.is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(20), "no promotion");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    start.elapsed()
+}
+
+#[test]
+fn a_zone_that_the_snapshot_has_never_had_waits_for_no_batch() {
+    // On a busy machine it may take longer now and then; without being hurried it always does.
+    let is_soon = (0..5).any(|_| first_promotion() < BATCH * 3 / 4);
+    assert!(is_soon, "five times it waited");
+}
+
 #[test]
 fn a_zone_that_went_before_it_was_written_leaves_no_lag() {
     let dir = tempfile::tempdir().unwrap();
